@@ -1,0 +1,53 @@
+// The weight formats: their ids in GGUF, block sizes and names; and the packed matrix that kernels read.
+//
+// One header a format (f32.hpp, q4_0.hpp, ...) defines a struct that models WeightFormat; formats.hpp lists them.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "lamina/core/numeric.hpp"
+
+namespace lamina::inline v0_1 {
+
+/// A tensor's element type, with ggml's numbers (ggml.h, enum ggml_type), as GGUF stores them.
+enum class Format : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kBF16 = 30 };
+
+/// Rows of a weight matrix that one panel interleaves. Lanes of a register are rows, never parts of one sum.
+inline constexpr std::size_t kPanelRows = 16;
+
+/// Weights along a row that share one activation scale: activations are quantized in blocks of this size.
+inline constexpr std::size_t kActivationBlock = 32;
+
+/// A weight matrix as kernels read it: panels of 16 rows, one after the other; a panel is a row of PanelBlocks.
+/// The last panel is padded with zero weights where rows is not a multiple of 16.
+struct PackedView {
+  Format format = Format::kF32;
+  std::byte const* data = nullptr;  // 64-byte aligned, [panels()][cols / block][panel_block_bytes]
+  std::size_t rows = 0;             // output dimension
+  std::size_t cols = 0;             // input dimension, a multiple of the format's block
+  std::size_t panel_bytes = 0;      // bytes of one panel
+
+  [[nodiscard]] constexpr std::size_t panels() const noexcept { return div_ceil(rows, kPanelRows); }
+  [[nodiscard]] constexpr std::size_t bytes() const noexcept { return panels() * panel_bytes; }
+};
+
+/// What a format is. `Block` is one block of a row exactly as GGUF stores it; `PanelBlock` holds one block of each of
+/// 16 rows. All functions are exact but quantize, which rounds as ggml's reference quantizer does, to the bit.
+template <class F>
+concept WeightFormat =
+    requires(typename F::Block& block, typename F::Block const& const_block, typename F::PanelBlock& panel,
+             typename F::PanelBlock const& const_panel, float* out, float const* in, std::size_t row) {
+      { F::kFormat } -> std::convertible_to<Format>;
+      { F::kName } -> std::convertible_to<std::string_view>;
+      { F::kBlock } -> std::convertible_to<std::size_t>;  // weights per block
+      { F::kQuantized } -> std::convertible_to<bool>;     // multiplies int8 activations; else float
+      { F::dequantize(const_block, out) } noexcept;       // out[kBlock]
+      { F::quantize(in, block) } noexcept;                // in[kBlock]
+      { F::pack(const_block, row, panel) } noexcept;      // the block becomes row `row` (0..15) of the panel block
+      { F::unpack(const_panel, row, block) } noexcept;    // the inverse
+    };
+
+}  // namespace lamina::inline v0_1
