@@ -65,6 +65,21 @@ enum class RopeLayout : std::uint8_t {
   kHalves,       // (0, d/2), (1, d/2 + 1), ...: GPT-NeoX, Qwen
 };
 
+/// How a checkpoint stretches RoPE's frequencies beyond the context that the model was first trained for.
+enum class RopeScalingKind : std::uint8_t {
+  kNone,
+  kLinear,  // Chen et al., 2023, "Extending Context Window of Large Language Models via Position Interpolation"
+  kLlama3,  // by wavelength, Meta's Llama 3.1
+};
+
+struct RopeScaling {
+  RopeScalingKind kind = RopeScalingKind::kNone;
+  double factor = 1.0;               // > 0
+  double low_freq_factor = 1.0;      // kLlama3: wavelengths above original_context / low are divided by factor,
+  double high_freq_factor = 4.0;     // those below original_context / high are kept, between them a blend; low < high
+  double original_context = 8192.0;  // tokens
+};
+
 /// Element type of a KV cache.
 enum class KvElement : std::uint8_t { kF32, kF16 };
 
@@ -124,6 +139,11 @@ struct KernelTable {
 
   /// inv_freq[i] = base^(-2 i / dim), i in [0, dim / 2), by lamina's own pow.
   void (*rope_frequencies)(double base, std::size_t dim, std::span<double> inv_freq) noexcept;
+
+  /// Scales inv_freq in place. kLinear: f / factor. kLlama3, with wavelength w = 2 pi / f: f / factor where
+  /// w > original_context / low, f where w < original_context / high, else with
+  /// s = (original_context / w - low) / (high - low): fma(s, f, (1 - s) * (f / factor)).
+  void (*rope_scale)(RopeScaling const& scaling, std::span<double> inv_freq) noexcept;
 
   /// cos and sin of position * inv_freq[i], by lamina's own range reduction and polynomials. [dim / 2] each.
   void (*rope_angles)(std::size_t position, std::span<double const> inv_freq, float* cos, float* sin) noexcept;
