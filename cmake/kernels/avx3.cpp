@@ -1,0 +1,10 @@
+// The AVX-512 kernels of the compiled library. Empty on other architectures.
+#if defined(__x86_64__)
+#define LAMINA_PASSES LAMINA_PASS_BIT_AVX3
+#include "lamina/kernels/targets.hpp"
+
+namespace lamina::inline v0_1::detail {
+KernelTable const& avx3_kernels() noexcept;
+KernelTable const& avx3_kernels() noexcept { return N_LAMINA_AVX3::kTable; }
+}  // namespace lamina::inline v0_1::detail
+#endif

@@ -1,0 +1,10 @@
+// The SSE4 kernels of the compiled library. Empty on other architectures.
+#if defined(__x86_64__)
+#define LAMINA_PASSES LAMINA_PASS_BIT_SSE4
+#include "lamina/kernels/targets.hpp"
+
+namespace lamina::inline v0_1::detail {
+KernelTable const& sse4_kernels() noexcept;
+KernelTable const& sse4_kernels() noexcept { return N_LAMINA_SSE4::kTable; }
+}  // namespace lamina::inline v0_1::detail
+#endif

@@ -1,0 +1,103 @@
+// The kernel tables that this program holds, and the choice among them for the CPU that it runs on.
+//
+// Two ways to build. Header-only: this header brings all kernels with it. With LAMINA_COMPILED_KERNELS defined (the
+// CMake target lamina::kernels does it) the tables live in a static library, and Highway is not seen here.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lamina/core/error.hpp"
+#include "lamina/kernels/cpu.hpp"
+#include "lamina/kernels/kernel_table.hpp"
+
+#if !defined(LAMINA_COMPILED_KERNELS)
+#include "lamina/kernels/reference.hpp"
+#include "lamina/kernels/targets.hpp"
+#endif
+
+namespace lamina::inline v0_1 {
+
+#if defined(LAMINA_COMPILED_KERNELS)
+
+/// The specification: plain loops and std::fma.
+KernelTable const& reference_kernels() noexcept;
+
+namespace detail {
+#if defined(__x86_64__)
+KernelTable const& sse4_kernels() noexcept;
+KernelTable const& avx2_kernels() noexcept;
+KernelTable const& avx3_kernels() noexcept;
+KernelTable const& avx3_dl_kernels() noexcept;
+#elif defined(__aarch64__)
+KernelTable const& neon_kernels() noexcept;
+KernelTable const& neon_dotprod_kernels() noexcept;
+KernelTable const& neon_i8mm_kernels() noexcept;
+#endif
+}  // namespace detail
+
+#else
+
+inline KernelTable const& reference_kernels() noexcept { return reference::kTable; }
+
+namespace detail {
+#if defined(__x86_64__)
+inline KernelTable const& sse4_kernels() noexcept { return N_LAMINA_SSE4::kTable; }
+inline KernelTable const& avx2_kernels() noexcept { return N_LAMINA_AVX2::kTable; }
+inline KernelTable const& avx3_kernels() noexcept { return N_LAMINA_AVX3::kTable; }
+inline KernelTable const& avx3_dl_kernels() noexcept { return N_LAMINA_AVX3_DL::kTable; }
+#elif defined(__aarch64__)
+inline KernelTable const& neon_kernels() noexcept { return N_LAMINA_NEON::kTable; }
+inline KernelTable const& neon_dotprod_kernels() noexcept { return N_LAMINA_NEON_DOTPROD::kTable; }
+inline KernelTable const& neon_i8mm_kernels() noexcept { return N_LAMINA_NEON_I8MM::kTable; }
+#endif
+}  // namespace detail
+
+#endif
+
+namespace detail {
+
+/// Tables that the CPU can run, best first.
+struct KernelList {
+  std::array<KernelTable const*, 5> tables{};
+  std::size_t size = 0;
+
+  KernelList() noexcept {
+#if defined(__x86_64__)
+    for (auto const* table : {&avx3_dl_kernels(), &avx3_kernels(), &avx2_kernels(), &sse4_kernels()}) add(table);
+#elif defined(__aarch64__)
+    for (auto const* table : {&neon_i8mm_kernels(), &neon_dotprod_kernels(), &neon_kernels()}) add(table);
+#endif
+    add(&reference_kernels());
+  }
+
+  void add(KernelTable const* table) noexcept {
+    if (cpu_supports(table->target)) tables[size++] = table;
+  }
+};
+
+}  // namespace detail
+
+/// The tables that this CPU can run, best first, the reference last.
+inline std::span<KernelTable const* const> available_kernels() noexcept {
+  static detail::KernelList const list;
+  return {list.tables.data(), list.size};
+}
+
+/// The fastest table for this CPU.
+inline KernelTable const& best_kernels() noexcept { return *available_kernels().front(); }
+
+/// The table of that name. Throws Error{kInvalidArgument} that names it and lists those that this CPU can run.
+inline KernelTable const& kernels_named(std::string_view name) {
+  std::string names;
+  for (KernelTable const* table : available_kernels()) {
+    if (table->name == name) return *table;
+    names.append(names.empty() ? "" : ", ").append(table->name);
+  }
+  fail(Errc::kInvalidArgument, "kernel target '", name, "' is not available; this CPU has: ", names);
+}
+
+}  // namespace lamina::inline v0_1

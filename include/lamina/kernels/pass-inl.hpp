@@ -1,0 +1,45 @@
+// One pass over the kernels, for the target that targets.hpp has chosen. Included once per target: no guard.
+
+#include "hwy/highway.h"
+
+#if defined(__x86_64__) && LAMINA_PASS_VNNI
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR HWY_TARGET_STR_AVX3 ",avx512cd,avx512vnni"
+#elif defined(__aarch64__)
+// Not behind HWY_HAVE_RUNTIME_DISPATCH: Highway 1.0.3 has none on Arm with Clang. +crypto stands in the string because
+// Highway's operations have it, and GCC inlines only into a superset; no instruction of it is ever used.
+#undef HWY_TARGET_STR
+#if LAMINA_PASS_SMMLA
+#define HWY_TARGET_STR "+crypto+dotprod+i8mm"
+#elif LAMINA_PASS_SDOT
+#define HWY_TARGET_STR "+crypto+dotprod"
+#else
+#define HWY_TARGET_STR "+crypto"
+#endif
+#endif
+
+#include "lamina/kernels/product-inl.hpp"
+//
+#include "lamina/kernels/attention-inl.hpp"
+#include "lamina/kernels/elementwise-inl.hpp"
+#include "lamina/kernels/rope-inl.hpp"
+//
+#include "lamina/kernels/table-inl.hpp"
+
+#undef LAMINA_PASS_TARGET
+#undef LAMINA_PASS_NAME
+#undef LAMINA_PASS_EXACT
+#undef LAMINA_PASS_VNNI
+#undef LAMINA_PASS_SDOT
+#undef LAMINA_PASS_SMMLA
+
+#ifdef HWY_TARGET_TOGGLE
+#undef HWY_TARGET_TOGGLE
+#else
+#define HWY_TARGET_TOGGLE
+#endif
+#ifdef LAMINA_TARGET_TOGGLE
+#undef LAMINA_TARGET_TOGGLE
+#else
+#define LAMINA_TARGET_TOGGLE
+#endif
