@@ -1,0 +1,143 @@
+// A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "lamina/core/aligned.hpp"
+#include "lamina/core/error.hpp"
+#include "lamina/core/executor.hpp"
+#include "lamina/core/function_ref.hpp"
+#include "lamina/core/numeric.hpp"
+#include "lamina/quant/formats.hpp"
+
+namespace lamina::inline v0_1 {
+
+/// Owns the panels of one matrix. Moves, does not copy.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  /// All weights zero. Throws Error{kShape} where rows or cols is zero, the format's block does not divide cols, or the
+  /// size does not fit; std::bad_alloc where the memory is not to be had.
+  PackedMatrix(Format format, std::size_t rows, std::size_t cols) {
+    FormatTraits const& t = traits(format);
+    if (rows == 0 || cols == 0 || cols % t.block != 0) {
+      fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols,
+           " columns: columns must be a multiple of ", t.block, " and neither may be zero");
+    }
+    auto const panel_bytes = checked_mul(cols / t.block, t.panel_block_bytes);
+    auto const bytes = panel_bytes ? checked_mul(div_ceil(rows, kPanelRows), *panel_bytes) : panel_bytes;
+    if (!bytes)
+      fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
+    panels_ = AlignedBuffer<std::byte>(*bytes);
+    view_ = {format, panels_.data(), rows, cols, *panel_bytes};
+  }
+  PackedMatrix(PackedMatrix&& other) noexcept
+      : panels_(std::move(other.panels_)), view_(std::exchange(other.view_, PackedView{})) {}
+  PackedMatrix& operator=(PackedMatrix&& other) noexcept {
+    panels_ = std::move(other.panels_);
+    view_ = std::exchange(other.view_, PackedView{});
+    return *this;
+  }
+  ~PackedMatrix() = default;
+
+  [[nodiscard]] PackedView view() const noexcept { return view_; }
+  [[nodiscard]] std::byte* data() noexcept { return panels_.data(); }
+
+ private:
+  AlignedBuffer<std::byte> panels_;
+  PackedView view_;
+};
+
+/// Called with the number of rows packed since the last call, from the executor's threads, maybe at the same time.
+using PackProgress = FunctionRef<void(std::size_t)>;
+
+namespace detail {
+
+/// Packs the rows of one panel: stored blocks of S, kept as D.
+template <WeightFormat S, WeightFormat D>
+void pack_panel(typename S::Block const* first_row, std::size_t n_rows, std::size_t cols,
+                typename D::PanelBlock* panel) noexcept {
+  std::size_t const blocks = cols / S::kBlock;
+  if constexpr (S::kFormat == D::kFormat) {
+    for (std::size_t b = 0; b < blocks; ++b) {
+      for (std::size_t r = 0; r < n_rows; ++r) D::pack(first_row[r * blocks + b], r, panel[b]);
+    }
+  } else {
+    // A step is one block of the coarser format; every block is 1 or 32 weights.
+    constexpr std::size_t kStep = S::kBlock > D::kBlock ? S::kBlock : D::kBlock;
+    static_assert(kStep % S::kBlock == 0 && kStep % D::kBlock == 0);
+    float weights[kStep];
+    for (std::size_t c = 0; c < cols; c += kStep) {
+      for (std::size_t r = 0; r < n_rows; ++r) {
+        for (std::size_t i = 0; i < kStep; i += S::kBlock) {
+          S::dequantize(first_row[r * blocks + (c + i) / S::kBlock], weights + i);
+        }
+        for (std::size_t i = 0; i < kStep; i += D::kBlock) {
+          typename D::Block block;
+          D::quantize(weights + i, block);
+          D::pack(block, r, panel[(c + i) / D::kBlock]);
+        }
+      }
+    }
+  }
+}
+
+/// The panel of a view, as the format's blocks.
+template <WeightFormat F>
+typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) noexcept {
+  return reinterpret_cast<typename F::PanelBlock const*>(w.data + panel * w.panel_bytes);
+}
+
+}  // namespace detail
+
+/// Packs `rows` x `cols` weights, stored row by row in blocks of `stored` (GGUF's bytes), as panels of `target`.
+/// Where the formats differ each block is dequantized, exactly, and quantized as ggml's reference quantizer does.
+/// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols.
+template <Executor E>
+PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
+                         Format target, E& executor, PackProgress progress) {
+  FormatTraits const& s = traits(stored);
+  PackedMatrix packed(target, rows, cols);
+  auto const size = checked_mul(rows, row_bytes(stored, cols));
+  if (cols % s.block != 0 || size != bytes.size()) {
+    fail(Errc::kShape, bytes.size(), " bytes of ", s.name, " weights do not make ", rows, " rows of ", cols);
+  }
+  PackedView const view = packed.view();
+  std::byte* const out = packed.data();
+  visit_format(stored, [&]<WeightFormat S>() {
+    visit_format(target, [&]<WeightFormat D>() {
+      auto const* blocks = reinterpret_cast<typename S::Block const*>(bytes.data());
+      executor.run(view.panels(), [&](std::size_t p) {
+        std::size_t const first = p * kPanelRows;
+        std::size_t const n = rows - first < kPanelRows ? rows - first : kPanelRows;
+        detail::pack_panel<S, D>(blocks + first * (cols / S::kBlock), n, cols,
+                                 reinterpret_cast<typename D::PanelBlock*>(out + p * view.panel_bytes));
+        progress(n);
+      });
+    });
+  });
+  return packed;
+}
+
+template <Executor E>
+PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
+                         Format target, E& executor) {
+  return pack_matrix(stored, bytes, rows, cols, target, executor, [](std::size_t) {});
+}
+
+/// Writes the matrix back as GGUF stores it, row by row: the inverse of packing without conversion, to the bit.
+/// Precondition: out has rows * row_bytes(format, cols) bytes.
+inline void unpack_matrix(PackedView const& w, std::span<std::byte> out) {
+  visit_format(w.format, [&]<WeightFormat F>() {
+    auto* blocks = reinterpret_cast<typename F::Block*>(out.data());
+    std::size_t const per_row = w.cols / F::kBlock;
+    for (std::size_t r = 0; r < w.rows; ++r) {
+      auto const* panel = detail::panel_of<F>(w, r / kPanelRows);
+      for (std::size_t b = 0; b < per_row; ++b) F::unpack(panel[b], r % kPanelRows, blocks[r * per_row + b]);
+    }
+  });
+}
+
+}  // namespace lamina::inline v0_1
