@@ -65,11 +65,11 @@ inline MetadataEntry read_gguf_entry(ByteReader& reader) {
 
 inline Format read_gguf_format(ByteReader& reader) {
   auto const number = reader.read<std::uint32_t>("tensor type");
-  auto const format = static_cast<Format>(number);
-  if (block_layout(format).weights == 0) {
+  auto const format = format_of(number);
+  if (!format) {
     reader.fail_here(Errc::kUnsupported, "tensor type ", number, " (", ggml_type_name(number), ") is not supported");
   }
-  return format;
+  return *format;
 }
 
 /// A tensor's description before the place of the data is known.
@@ -95,7 +95,7 @@ inline GgufTensor read_gguf_tensor(ByteReader& reader) {
   auto const n_bytes = tensor_bytes(tensor.info.format, dims);
   if (!n_bytes) {
     reader.fail_here(Errc::kCorrupt, "shape ", shape_text(dims), " overflows, or its rows are not whole blocks of ",
-                     block_layout(tensor.info.format).weights);
+                     traits(tensor.info.format).block);
   }
   tensor.info.name = std::string(name);
   tensor.n_bytes = *n_bytes;

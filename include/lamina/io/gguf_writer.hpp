@@ -231,7 +231,7 @@ inline detail::OutputFile GgufWriter::write_part(std::filesystem::path const& pa
   if (alignment_ != detail::kGgufDefaultAlignment) metadata.set(detail::kGgufAlignmentKey, alignment_);
   detail::OutputFile file(path);
   file.write(header(metadata, tensors));
-  file.pad(alignment_);
+  if (!tensors.empty()) file.pad(alignment_);
   for (Tensor const& tensor : tensors) {
     write_data(file, tensor);
     file.pad(alignment_);

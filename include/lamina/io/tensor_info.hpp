@@ -12,7 +12,7 @@
 
 #include "lamina/core/numeric.hpp"
 #include "lamina/io/metadata.hpp"
-#include "lamina/quant/format.hpp"
+#include "lamina/quant/formats.hpp"
 
 namespace lamina::inline v0_1 {
 
@@ -34,28 +34,11 @@ struct CheckpointContents {
 
 namespace detail {
 
-struct BlockLayout {
-  std::uint64_t weights;
-  std::uint64_t bytes;
-};
-
-/// Weights and bytes of one block.
-constexpr BlockLayout block_layout(Format format) noexcept {
-  switch (format) {
-    case Format::kF32: return {1, 4};
-    case Format::kF16:
-    case Format::kBF16: return {1, 2};
-    case Format::kQ4_0: return {32, 18};
-    case Format::kQ8_0: return {32, 34};
-  }
-  return {0, 0};
-}
-
 /// Bytes of a tensor; nothing where the product overflows or a row is not a whole number of blocks.
 constexpr std::optional<std::uint64_t> tensor_bytes(Format format, std::span<std::uint64_t const> dims) noexcept {
-  BlockLayout const block = block_layout(format);
-  if (dims.empty() || block.weights == 0 || dims[0] % block.weights != 0) return std::nullopt;
-  std::optional<std::uint64_t> bytes = checked_mul(dims[0] / block.weights, block.bytes);
+  FormatTraits const& facts = traits(format);
+  if (dims.empty() || dims[0] % facts.block != 0) return std::nullopt;
+  std::optional<std::uint64_t> bytes = checked_mul<std::uint64_t>(dims[0] / facts.block, facts.block_bytes);
   for (std::uint64_t const d : dims.subspan(1)) {
     if (bytes) bytes = checked_mul(*bytes, d);
   }
