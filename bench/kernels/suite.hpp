@@ -1,0 +1,99 @@
+// What the kernel benchmarks share: limits, threads, random data, and the counters that relate a time to the limits.
+//
+// Names read kernel/target/format or element/shape/rows/threads, so that a filter picks any cut:
+//   kernels --benchmark_filter='matmul/avx2/Q4_0/8192x2048/rows:8/threads:1$'
+// Counters: GB/s of memory that the kernel must read, Gop/s (two per multiply-add), share_bw of the read bandwidth and
+// share_peak of the target's integer or float peak, both measured by this program for as many threads.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/machine.hpp"
+#include "lamina/core/executor.hpp"
+#include "lamina/kernels/kernel_table.hpp"
+
+namespace lamina::bench {
+
+/// Buffers that should come from memory and not from a cache are repeated up to this size, and used in turn.
+inline constexpr std::size_t kColdBytes = std::size_t{256} << 20;
+
+/// Shapes of Llama 3.2 1B, which all sizes below are taken from.
+inline constexpr std::size_t kDim = 2048;
+inline constexpr std::size_t kFfnDim = 8192;
+inline constexpr std::size_t kHeads = 32;
+inline constexpr std::size_t kKvHeads = 8;
+inline constexpr std::size_t kHeadDim = 64;
+inline constexpr std::size_t kVocab = 128256;
+
+/// What one iteration reads and computes.
+struct Work {
+  double bytes = 0;
+  double integer_ops = 0;
+  double float_ops = 0;
+};
+
+/// Limits, thread pools and the last buffers, kept from one benchmark to the next.
+class Suite {
+ public:
+  Limits limits;
+
+  ThreadPool& pool(std::size_t n_threads) {
+    auto& pool = pools_[n_threads];
+    if (!pool) pool = std::make_unique<ThreadPool>(n_threads);
+    return *pool;
+  }
+
+  /// Sets the counters. Call before the timed loop: it measures the limits that were not measured yet.
+  void report(benchmark::State& state, Work const& work, Target target, std::size_t n_threads) {
+    auto const rate = [&](char const* name, double per_iteration) {
+      state.counters[name] = benchmark::Counter(per_iteration, benchmark::Counter::kIsIterationInvariantRate);
+    };
+    if (work.bytes > 0) {
+      rate("GB/s", work.bytes / 1e9);
+      rate("share_bw", work.bytes / limits.read_bandwidth(n_threads));
+    }
+    double const ops = work.integer_ops + work.float_ops;
+    if (ops == 0) return;
+    rate("Gop/s", ops / 1e9);
+    double const peak =
+        work.integer_ops > 0 ? limits.integer_peak(target, n_threads) : limits.float_peak(target, n_threads);
+    if (peak > 0) rate("share_peak", ops / peak);
+  }
+
+ private:
+  std::map<std::size_t, std::unique_ptr<ThreadPool>> pools_;
+};
+
+/// One thread, and all of the machine.
+std::vector<std::size_t> thread_counts();
+
+/// Standard normal numbers, the same each time.
+inline std::vector<float> random_floats(std::size_t n) {
+  std::minstd_rand random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(n);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+/// Registers a benchmark that runs `body(state)` and is timed by the clock on the wall.
+template <class Body>
+void add(std::string const& name, Body body) {
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body))->UseRealTime()->MinTime(0.1);
+}
+
+inline std::string threads_part(std::size_t n_threads) { return "/threads:" + std::to_string(n_threads); }
+
+void add_product_benchmarks(Suite& suite);
+void add_attention_benchmarks(Suite& suite);
+void add_elementwise_benchmarks(Suite& suite);
+
+}  // namespace lamina::bench

@@ -1,0 +1,155 @@
+// Random weights in any format, as the bytes of a file: the blocks are drawn directly, so that gigabytes take seconds.
+//
+// A weight matrix gets zero-mean values with a chosen standard deviation. Quantized blocks have uniform quants and
+// scales that vary by a quarter around the one that gives that deviation; the values that a quantizer never writes
+// (nibble 0 beside a full range of 15, int8 -128) do not occur.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "lamina/core/error.hpp"
+#include "lamina/core/numeric.hpp"
+#include "lamina/quant/format.hpp"
+
+namespace lamina::bench {
+
+/// splitmix64 (Steele, Lea & Flood, 2014): one word of state, any seed is good, some 5 GB/s.
+class SplitMix {
+ public:
+  explicit SplitMix(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t operator()() noexcept {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// An endless stream of one tensor's bytes, the same for the same seed.
+class RandomWeights {
+ public:
+  /// Values around `mean` with standard deviation `deviation`. Quantized formats have no mean: it must be 0 there.
+  /// Throws Error{kUnsupported} for a format that it does not know.
+  RandomWeights(Format format, float mean, float deviation, std::uint64_t seed) : format_(format), random_(seed) {
+    switch (format) {
+      case Format::kF32:
+        mean_ = mean;
+        unit_ = deviation * kUniformRange / 0x1p31F;
+        break;
+      case Format::kF16:
+      case Format::kBF16: fill_values(mean, deviation); break;
+      case Format::kQ4_0: fill_scales(deviation / std::sqrt(17.5F)); break;  // nibbles: 2 (1 + 4 + .. + 49) / 16
+      case Format::kQ8_0: fill_scales(deviation / std::sqrt(127.0F * 128 / 3)); break;  // about uniform on -127 .. 127
+      default: fail(Errc::kUnsupported, "random weights: format number ", static_cast<std::uint32_t>(format));
+    }
+  }
+
+  /// Fills out with the next bytes. Precondition: out is a whole number of blocks.
+  void next(std::span<std::byte> out) {
+    switch (format_) {
+      case Format::kF32: return fill<4>(out, [this] { return mean_ + unit_ * static_cast<float>(next_int32()); });
+      case Format::kF16:
+      case Format::kBF16: return fill<2>(out, [this] { return values_[next_uint16()]; });
+      case Format::kQ4_0: return fill<18>(out, [this] { return next_block<16>(without_zero_nibbles); });
+      case Format::kQ8_0: return fill<34>(out, [this] { return next_block<32>(without_minus_128); });
+    }
+  }
+
+ private:
+  static constexpr float kUniformRange = 1.7320508F;  // uniform on [-sqrt 3, sqrt 3] has deviation 1
+
+  /// A scale and kBytes of quants.
+  template <std::size_t kBytes>
+  struct Block {
+    std::uint16_t scale;
+    std::array<std::uint16_t, kBytes / 2> quants;
+  };
+
+  template <std::size_t kBytes, class Next>
+  static void fill(std::span<std::byte> out, Next next) {
+    for (std::size_t at = 0; at + kBytes <= out.size(); at += kBytes) {
+      auto const value = next();
+      static_assert(sizeof value == kBytes);
+      std::memcpy(out.data() + at, &value, kBytes);
+    }
+  }
+
+  template <std::size_t kBytes, class Clean>
+  Block<kBytes> next_block(Clean clean) {
+    Block<kBytes> block;
+    block.scale = values_[random_() >> 56];
+    for (std::size_t i = 0; i < kBytes / 8; ++i) {
+      std::uint64_t const word = clean(random_());
+      std::memcpy(block.quants.data() + 4 * i, &word, 8);
+    }
+    return block;
+  }
+
+  /// Zero nibbles (-8) become 8 (0), which leaves 1 .. 15, symmetric about 8.
+  static std::uint64_t without_zero_nibbles(std::uint64_t word) noexcept {
+    std::uint64_t const any = word | word >> 1 | word >> 2 | word >> 3;
+    return word | (~any & 0x1111111111111111u) << 3;
+  }
+
+  /// Bytes of 0x80 (-128) become 0x00. The borrow-free test for zero bytes is applied to the word xor 0x80.
+  static std::uint64_t without_minus_128(std::uint64_t word) noexcept {
+    constexpr std::uint64_t kLow = 0x7f7f7f7f7f7f7f7fu;
+    std::uint64_t const x = word ^ ~kLow;
+    std::uint64_t const is_zero = ~(((x & kLow) + kLow) | x | kLow);  // bit 7 of each such byte
+    return word ^ is_zero;
+  }
+
+  std::int32_t next_int32() { return static_cast<std::int32_t>(next_bits<32>()); }
+  std::uint16_t next_uint16() { return static_cast<std::uint16_t>(next_bits<16>()); }
+
+  template <int kBits>
+  std::uint64_t next_bits() {
+    if (left_ == 0) {
+      word_ = random_();
+      left_ = 64;
+    }
+    std::uint64_t const bits = word_ & ((std::uint64_t{1} << kBits) - 1);
+    word_ >>= kBits;
+    left_ -= kBits;
+    return bits;
+  }
+
+  std::uint16_t to_bits(float value) const noexcept {
+    return format_ == Format::kBF16 ? to_bfloat16(value).bits : to_half(value).bits;
+  }
+
+  void fill_values(float mean, float deviation) {
+    values_.resize(std::size_t{1} << 16);
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      float const uniform = (static_cast<float>(i) + 0.5F) / 32768.0F - 1.0F;
+      values_[i] = to_bits(mean + deviation * kUniformRange * uniform);
+    }
+  }
+
+  void fill_scales(float scale) {
+    values_.resize(256);
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      values_[i] = to_bits(scale * (0.75F + static_cast<float>(i) / 510.0F));
+    }
+  }
+
+  Format format_;
+  SplitMix random_;
+  float mean_ = 0;
+  float unit_ = 0;
+  std::vector<std::uint16_t> values_;  // 16-bit floats to draw from: by 16 random bits, or, for scales, by 8
+  std::uint64_t word_ = 0;
+  int left_ = 0;
+};
+
+}  // namespace lamina::bench
