@@ -2,12 +2,25 @@
 
 #include <Eigen/Core>
 #include <cmath>
+#include <functional>
 #include <xsimd/xsimd.hpp>
 
 namespace lamina::bench::baseline {
 namespace {
 using Batch = xsimd::batch<float>;
 constexpr std::size_t kLanes = Batch::size;
+
+/// Folds the lanes into one. xsimd's own reductions changed their names between versions.
+template <class Fold>
+float over_lanes(Batch v, Fold fold) {
+  float lanes[kLanes];
+  v.store_unaligned(lanes);
+  float result = lanes[0];
+  for (std::size_t i = 1; i < kLanes; ++i) result = fold(result, lanes[i]);
+  return result;
+}
+
+float sum_of(Batch v) { return over_lanes(v, std::plus<>()); }
 }  // namespace
 
 void xsimd_rms_norm(float const* x, float const* weight, float eps, float* y, std::size_t n) {
@@ -16,7 +29,7 @@ void xsimd_rms_norm(float const* x, float const* weight, float eps, float* y, st
     auto const v = Batch::load_unaligned(x + i);
     sum = xsimd::fma(v, v, sum);
   }
-  Batch const scale(1.0F / std::sqrt(xsimd::reduce_add(sum) / static_cast<float>(n) + eps));
+  Batch const scale(1.0F / std::sqrt(sum_of(sum) / static_cast<float>(n) + eps));
   for (std::size_t i = 0; i < n; i += kLanes) {
     (Batch::load_unaligned(x + i) * scale * Batch::load_unaligned(weight + i)).store_unaligned(y + i);
   }
@@ -32,10 +45,7 @@ void xsimd_silu_gate(float* gate, float const* up, std::size_t n) {
 void xsimd_softmax(float* x, std::size_t n) {
   auto most = Batch::load_unaligned(x);
   for (std::size_t i = kLanes; i < n; i += kLanes) most = xsimd::max(most, Batch::load_unaligned(x + i));
-  float lanes[kLanes];
-  most.store_unaligned(lanes);
-  float max = lanes[0];
-  for (float const lane : lanes) max = std::fmax(max, lane);
+  float const max = over_lanes(most, [](float a, float b) { return a < b ? b : a; });
 
   Batch sum(0.0F);
   for (std::size_t i = 0; i < n; i += kLanes) {
@@ -43,7 +53,7 @@ void xsimd_softmax(float* x, std::size_t n) {
     e.store_unaligned(x + i);
     sum += e;
   }
-  Batch const scale(1.0F / xsimd::reduce_add(sum));
+  Batch const scale(1.0F / sum_of(sum));
   for (std::size_t i = 0; i < n; i += kLanes) (Batch::load_unaligned(x + i) * scale).store_unaligned(x + i);
 }
 
