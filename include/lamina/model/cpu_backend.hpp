@@ -1,0 +1,345 @@
+// The decoder's operations on a CPU: cut into tasks for an executor, each a few kernel calls that share what is in the
+// cache. Per layer five runs of tasks: q, k, v; attention; output; gate and up; down.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "lamina/core/aligned.hpp"
+#include "lamina/core/executor.hpp"
+#include "lamina/kernels/dispatch.hpp"
+#include "lamina/kernels/kernel_table.hpp"
+#include "lamina/model/backend.hpp"
+#include "lamina/model/tiling.hpp"
+#include "lamina/model/weights.hpp"
+#include "lamina/model/workspace.hpp"
+#include "lamina/quant/packed_matrix.hpp"
+
+namespace lamina::inline v0_1 {
+
+template <Executor E>
+class Cpu {
+ public:
+  using Matrix = PackedMatrix;
+  using Vector = AlignedBuffer<float>;
+  using Workspace = lamina::Workspace;
+  using Layer = LayerWeights<Matrix, Vector>;
+
+  /// Shares the executor. Precondition: this CPU can run the kernels.
+  Cpu(std::shared_ptr<E> executor, KernelTable const& kernels) : executor_(std::move(executor)), kernels_(&kernels) {}
+  /// Uses the host's executor, which must outlive the models made with it.
+  explicit Cpu(E& executor, KernelTable const& kernels = best_kernels())
+      : Cpu(std::shared_ptr<E>(std::shared_ptr<void>(), &executor), kernels) {}
+
+  [[nodiscard]] KernelTable const& kernels() const noexcept { return *kernels_; }
+  [[nodiscard]] E& executor() const noexcept { return *executor_; }
+
+  Matrix load_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
+                     Format target) {
+    return pack_matrix(stored, bytes, rows, cols, target, *executor_);
+  }
+  Vector load_vector(std::vector<float> const& values) {
+    Vector out(values.size());
+    std::memcpy(out.data(), values.data(), values.size() * sizeof(float));
+    return out;
+  }
+
+  void rotations(std::span<double const> inv_freq, Step& s) const {
+    for (StepItem const& item : s.items) {
+      detail::for_each_run(*executor_, item.n_rows, item.n_rows * inv_freq.size() * kAngleWork,
+                           [&](std::size_t first, std::size_t last) {
+                             for (std::size_t i = first; i < last; ++i) {
+                               std::size_t const row = item.first_row + i;
+                               kernels_->rope_angles(item.position + i, inv_freq, s.cos.row(row).data(),
+                                                     s.sin.row(row).data());
+                             }
+                           });
+    }
+  }
+
+  void embed(Matrix const& table, Step& s) const {
+    PackedView const w = table.view();
+    for_each_row(s.rows(), w.cols,
+                 [&](std::size_t r) { kernels_->embed(w, static_cast<std::size_t>(s.tokens[r]), s.x.row(r).data()); });
+  }
+
+  template <bool kBias>
+  void project_qkv(Layer const& layer, float eps, Step& s) const {
+    PackedView const w[] = {layer.q.view(), layer.k.view(), layer.v.view()};
+    normalize(layer.attn_norm, eps, any_quantized(w), s);
+    MatrixView<float> const y[] = {s.q, s.k, s.v};
+    if constexpr (kBias) {
+      // y = bias, then y = y + w x: one rounding for the addition, and no kernel of its own.
+      Vector const* const biases[] = {&layer.q_bias, &layer.k_bias, &layer.v_bias};
+      for (std::size_t i = 0; i < 3; ++i) {
+        for (std::size_t r = 0; r < s.rows(); ++r) {
+          std::memcpy(y[i].row(r).data(), biases[i]->data(), biases[i]->size() * sizeof(float));
+        }
+      }
+    }
+    multiply(w, {s.h, s.h_q8}, y, kBias ? Epilogue::kAdd : Epilogue::kStore);
+  }
+
+  void attend(Layer const& layer, AttentionSpec const& spec, Step& s) const {
+    bool const quantize = is_quantized(layer.attn_output);
+    std::size_t const width = spec.n_heads / spec.n_kv_heads * spec.head_dim;
+    bool const in_tiles = quantize && width % kActivationBlock == 0;  // a task's columns are whole blocks
+    std::size_t n_tiles = 0;                                          // of kAttendRows rows, per KV head
+    std::size_t work = 0;
+    for (StepItem const& item : s.items) {
+      n_tiles += div_ceil(item.n_rows, kAttendRows);
+      work += 2 * item.n_rows * (item.position + item.n_rows) * spec.n_heads * spec.head_dim;
+    }
+    std::size_t const n_units = s.items.size() * spec.n_kv_heads;
+    auto const append = [&](std::size_t unit) {
+      rotate_and_append(spec, s.items[unit / spec.n_kv_heads], unit % spec.n_kv_heads, s);
+    };
+    // Single rows need nothing of their neighbours: append and attend in one task.
+    bool const fused = n_tiles == s.rows();
+    if (!fused) {
+      detail::for_each_run(*executor_, n_units, s.rows() * spec.n_heads * spec.head_dim * kAppendWork,
+                           [&](std::size_t first, std::size_t last) {
+                             for (std::size_t u = first; u < last; ++u) append(u);
+                           });
+    }
+    auto const run = [&](std::size_t first, std::size_t last) {
+      Tile tile = tile_at(s, spec.n_kv_heads, first);
+      for (std::size_t t = first; t < last; ++t, advance(tile, s, spec.n_kv_heads)) {
+        if (fused) append(tile.item * spec.n_kv_heads + tile.kv_head);
+        attend_tile(spec, tile, s);
+        if (in_tiles) {
+          quantize_columns(s.attn, s.attn_q8, s.items[tile.item].first_row + tile.first, tile.n_rows,
+                           tile.kv_head * width, width);
+        }
+      }
+    };
+    detail::for_each_run(*executor_, n_tiles * spec.n_kv_heads, work, run);
+    if (quantize && !in_tiles) {
+      for_each_row(s.rows(), s.attn.cols,
+                   [&](std::size_t r) { kernels_->quantize_rows(s.attn.slice(r, 1), s.attn_q8.slice(r, 1)); });
+    }
+  }
+
+  void project_add(Layer const& layer, Step& s) const { multiply_add(layer.attn_output, {s.attn, s.attn_q8}, s.x); }
+
+  void gate_up(Layer const& layer, float eps, Step& s) const {
+    PackedView const w[] = {layer.gate.view(), layer.up.view()};
+    normalize(layer.ffn_norm, eps, any_quantized(w), s);
+    bool const quantize = is_quantized(layer.down);
+    Activations const h{s.h, s.h_q8};
+    // A unit is 32 columns of gate and of up: two panels of each, and one block of the next product's activations.
+    std::size_t const n = w[0].rows;
+    constexpr std::size_t kPanels = kActivationBlock / kPanelRows;
+    detail::Grid const grid{.n_units = div_ceil(n, kActivationBlock),
+                            .n_rows = s.rows(),
+                            .unit_work = 2 * kActivationBlock * w[0].cols,
+                            .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
+                            .row_bytes = activation_bytes(w)};
+    detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
+      std::size_t const p0 = u0 * kPanels;
+      std::size_t const p1 = std::min(u1 * kPanels, w[0].panels());
+      Activations const x = h.slice(row, n_rows);
+      kernels_->matmul(w[0], p0, p1, x, s.gate.slice(row, n_rows), Epilogue::kStore);
+      kernels_->matmul(w[1], p0, p1, x, s.up.slice(row, n_rows), Epilogue::kStore);
+      std::size_t const c0 = u0 * kActivationBlock;
+      std::size_t const columns = std::min(u1 * kActivationBlock, n) - c0;
+      for (std::size_t r = row; r < row + n_rows; ++r) {
+        kernels_->silu_gate(s.gate.row(r).subspan(c0, columns), s.up.row(r).subspan(c0, columns));
+      }
+      if (quantize) quantize_columns(s.gate, s.gate_q8, row, n_rows, c0, columns);
+    });
+  }
+
+  void down_add(Layer const& layer, Step& s) const { multiply_add(layer.down, {s.gate, s.gate_q8}, s.x); }
+
+  std::size_t logits(Vector const& norm, Matrix const& output, float eps, Step& s) const {
+    std::size_t const n = s.logit_rows.size();
+    if (n == 0) return 0;
+    PackedView const w[] = {output.view()};
+    bool const quantize = any_quantized(w);
+    for_each_row(n, s.h.cols, [&](std::size_t i) {
+      kernels_->rms_norm(s.x.slice(s.logit_rows[i], 1), norm.span(), eps, s.h.slice(i, 1));
+      if (quantize) kernels_->quantize_rows(s.h.slice(i, 1), s.h_q8.slice(i, 1));
+    });
+    Activations const h = Activations{s.h, s.h_q8}.slice(0, n);
+    std::atomic<std::size_t> first_bad = n;
+    detail::for_each_tile(
+        *executor_, panel_grid(w, n), [&](std::size_t p0, std::size_t p1, std::size_t row, std::size_t n_rows) {
+          kernels_->matmul(w[0], p0, p1, h.slice(row, n_rows), s.logits.slice(row, n_rows), Epilogue::kStore);
+          std::size_t const c0 = p0 * kPanelRows;
+          std::size_t const c1 = std::min(p1 * kPanelRows, w[0].rows);
+          for (std::size_t r = row; r < row + n_rows; ++r) {
+            if (all_finite(s.logits.row(r).subspan(c0, c1 - c0))) continue;
+            std::size_t seen = first_bad.load();
+            while (r < seen && !first_bad.compare_exchange_weak(seen, r)) {}
+          }
+        });
+    return first_bad.load();
+  }
+
+ private:
+  // Costs in multiply-adds, roughly, for the decision whether to use more threads.
+  static constexpr std::size_t kAngleWork = 64;   // one angle's sine and cosine
+  static constexpr std::size_t kAppendWork = 4;   // rotation and storing of one component
+  static constexpr std::size_t kElementWork = 4;  // norm, int8, dequantization of one component
+  static constexpr std::size_t kAttendRows = 16;  // query tokens of one attention task
+
+  /// Query tokens [first, first + n_rows) of an item, for one KV head.
+  struct Tile {
+    std::size_t item = 0;
+    std::size_t kv_head = 0;
+    std::size_t first = 0;
+    std::size_t n_rows = 0;
+  };
+
+  static bool is_quantized(Matrix const& w) noexcept { return traits(w.view().format).quantized; }
+  static bool any_quantized(std::span<PackedView const> w) noexcept {
+    for (PackedView const& one : w) {
+      if (traits(one.format).quantized) return true;
+    }
+    return false;
+  }
+  /// Per row: int8 with a scale and a sum per block, or float.
+  static std::size_t activation_bytes(std::span<PackedView const> w) noexcept {
+    return any_quantized(w) ? w[0].cols + w[0].cols / 4 : w[0].cols * sizeof(float);
+  }
+  /// Looks at the bits, which a host's -ffast-math cannot fold away.
+  static bool all_finite(std::span<float const> row) noexcept {
+    bool bad = false;
+    for (float const x : row) bad |= (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
+    return !bad;
+  }
+
+  template <class Body>
+  void for_each_row(std::size_t n_rows, std::size_t cols, Body const& body) const {
+    detail::for_each_run(*executor_, n_rows, n_rows * cols * kElementWork, [&](std::size_t first, std::size_t last) {
+      for (std::size_t r = first; r < last; ++r) body(r);
+    });
+  }
+
+  void normalize(Vector const& norm, float eps, bool quantize, Step& s) const {
+    for_each_row(s.rows(), s.x.cols, [&](std::size_t r) {
+      kernels_->rms_norm(s.x.slice(r, 1), norm.span(), eps, s.h.slice(r, 1));
+      if (quantize) kernels_->quantize_rows(s.h.slice(r, 1), s.h_q8.slice(r, 1));
+    });
+  }
+
+  /// The columns [c0, c0 + n) of some rows to int8. c0 and n are multiples of the activation block.
+  void quantize_columns(MatrixView<float> x, QuantizedRows const& out, std::size_t first_row, std::size_t n_rows,
+                        std::size_t c0, std::size_t n) const {
+    for (std::size_t r = first_row; r < first_row + n_rows; ++r) {
+      QuantizedRows part = out.slice(r, 1);
+      part.q += c0;
+      part.scale += c0 / kActivationBlock;
+      part.sum += c0 / kActivationBlock;
+      part.cols = n;
+      kernels_->quantize_rows({x.row(r).data() + c0, 1, n}, part);
+    }
+  }
+
+  static detail::Grid panel_grid(std::span<PackedView const> w, std::size_t n_rows) noexcept {
+    detail::Grid grid{.n_units = 0,
+                      .n_rows = n_rows,
+                      .unit_work = kPanelRows * w[0].cols,
+                      .unit_bytes = w[0].panel_bytes,
+                      .row_bytes = activation_bytes(w)};
+    for (PackedView const& one : w) grid.n_units += one.panels();
+    return grid;
+  }
+
+  /// y[i] = w[i] x (or y[i] + w[i] x), as one run over all panels one after the other.
+  void multiply(std::span<PackedView const> w, Activations const& x, std::span<MatrixView<float> const> y,
+                Epilogue epilogue) const {
+    std::size_t const n_rows = y[0].rows;
+    detail::for_each_tile(*executor_, panel_grid(w, n_rows),
+                          [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t rows) {
+                            Activations const part = x.slice(row, rows);
+                            std::size_t before = 0;  // panels of the matrices so far
+                            for (std::size_t i = 0; i < w.size(); before += w[i].panels(), ++i) {
+                              std::size_t const p0 = std::max(u0, before) - before;
+                              std::size_t const p1 = std::min(std::max(u1, before) - before, w[i].panels());
+                              if (p0 < p1) kernels_->matmul(w[i], p0, p1, part, y[i].slice(row, rows), epilogue);
+                            }
+                          });
+  }
+  void multiply_add(Matrix const& w, Activations const& x, MatrixView<float> y) const {
+    PackedView const view = w.view();
+    multiply({&view, 1}, x, {&y, 1}, Epilogue::kAdd);
+  }
+
+  /// Rotates q and k of all rows of an item for one KV head and its query heads; k and v go into the cache.
+  void rotate_and_append(AttentionSpec const& spec, StepItem const& item, std::size_t kv_head, Step const& s) const {
+    std::size_t const d = spec.head_dim;
+    std::size_t const group = spec.n_heads / spec.n_kv_heads;
+    std::span<KvBlockRef const> const blocks = s.blocks_of(item, kv_head);
+    for (std::size_t i = 0; i < item.n_rows; ++i) {
+      std::size_t const row = item.first_row + i;
+      float const* const cos = s.cos.row(row).data();
+      float const* const sin = s.sin.row(row).data();
+      float* const k = s.k.row(row).data() + kv_head * d;
+      kernels_->rope(s.q.row(row).data() + kv_head * group * d, group, d, s.cos.cols, cos, sin, spec.rope_layout);
+      kernels_->rope(k, 1, d, s.cos.cols, cos, sin, spec.rope_layout);
+      std::size_t const position = item.position + i;
+      kernels_->store_kv(spec.element, d, k, s.v.row(row).data() + kv_head * d, blocks[position / kKvBlock],
+                         position % kKvBlock);
+    }
+  }
+
+  /// Tiles are numbered item by item, within it KV head by KV head, within it by rows.
+  static Tile tile_at(Step const& s, std::size_t n_kv_heads, std::size_t index) noexcept {
+    Tile tile;
+    for (;; ++tile.item) {
+      std::size_t const per_head = div_ceil(s.items[tile.item].n_rows, kAttendRows);
+      if (index < per_head * n_kv_heads) {
+        tile.kv_head = index / per_head;
+        tile.first = index % per_head * kAttendRows;
+        tile.n_rows = std::min(kAttendRows, s.items[tile.item].n_rows - tile.first);
+        return tile;
+      }
+      index -= per_head * n_kv_heads;
+    }
+  }
+  /// To the next tile; beyond the last one it is not to be used.
+  static void advance(Tile& tile, Step const& s, std::size_t n_kv_heads) noexcept {
+    tile.first += tile.n_rows;
+    if (tile.first == s.items[tile.item].n_rows) {
+      tile.first = 0;
+      if (++tile.kv_head == n_kv_heads) {
+        tile.kv_head = 0;
+        if (++tile.item == s.items.size()) return;
+      }
+    }
+    tile.n_rows = std::min(kAttendRows, s.items[tile.item].n_rows - tile.first);
+  }
+
+  void attend_tile(AttentionSpec const& spec, Tile const& tile, Step const& s) const {
+    StepItem const& item = s.items[tile.item];
+    std::size_t const group = spec.n_heads / spec.n_kv_heads;
+    std::size_t const width = group * spec.head_dim;
+    std::size_t const row = item.first_row + tile.first;
+    AttendArgs const args{
+        .element = spec.element,
+        .head_dim = spec.head_dim,
+        .group = group,
+        .scale = spec.scale,
+        .q = {s.q.row(row).data() + tile.kv_head * width, tile.n_rows, width, s.q.stride},
+        .out = {s.attn.row(row).data() + tile.kv_head * width, tile.n_rows, width, s.attn.stride},
+        .first_position = item.position + tile.first,
+        .window = 0,
+        .blocks = s.blocks_of(item, tile.kv_head),
+    };
+    kernels_->attend(args);
+  }
+
+  std::shared_ptr<E> executor_;
+  KernelTable const* kernels_;
+};
+
+}  // namespace lamina::inline v0_1

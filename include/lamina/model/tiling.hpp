@@ -1,0 +1,78 @@
+// How an operation on a CPU is cut into tasks. No result depends on the cut: lanes and tasks are whole outputs.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "lamina/core/executor.hpp"
+#include "lamina/core/numeric.hpp"
+
+namespace lamina::inline v0_1::detail {
+
+/// Multiply-adds below which a task is not worth handing to another thread: a run costs 1 to 2 us, in which a core
+/// does some 100,000 of them.
+inline constexpr std::size_t kTaskWork = std::size_t{1} << 16;
+
+/// Rows up to which a step is bound by reading weights: each thread then streams one contiguous share of them.
+inline constexpr std::size_t kStreamingRows = 16;
+
+/// Activations of a tile of rows stay in the L2 cache (512 KB and up) while panels of weights go past them.
+inline constexpr std::size_t kTileBytes = 256 * 1024;
+
+/// Part i of n things cut into `parts` nearly equal runs: [begin(i), begin(i + 1)).
+constexpr std::size_t part_begin(std::size_t n, std::size_t parts, std::size_t i) noexcept { return n * i / parts; }
+
+/// Tasks worth making of this much work.
+constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
+  return std::clamp<std::size_t>(work / kTaskWork, 1, limit == 0 ? 1 : limit);
+}
+
+/// A product's units (panels of weights, say) times its rows.
+struct Grid {
+  std::size_t n_units = 0;
+  std::size_t n_rows = 0;
+  std::size_t unit_work = 0;   // multiply-adds of one unit for one row
+  std::size_t unit_bytes = 0;  // weights of one unit
+  std::size_t row_bytes = 0;   // activations of one row
+};
+
+/// body(first_unit, last_unit, first_row, n_rows) covers the grid. Tasks that share weights are neighbours, so that the
+/// weights come from memory once and from a shared cache after that.
+template <Executor E, class Body>
+void for_each_tile(E& executor, Grid const& g, Body const& body) {
+  std::size_t const threads = executor.concurrency();
+  std::size_t const work = g.n_units * g.unit_work * g.n_rows;
+  if (g.n_rows <= kStreamingRows) {
+    std::size_t const chunks = tasks_for(work, std::min(threads, g.n_units));
+    if (chunks == 1) return body(std::size_t{0}, g.n_units, std::size_t{0}, g.n_rows);
+    auto const task = [&](std::size_t i) {
+      body(part_begin(g.n_units, chunks, i), part_begin(g.n_units, chunks, i + 1), std::size_t{0}, g.n_rows);
+    };
+    return executor.run(chunks, task);
+  }
+  std::size_t const rows_fitting = std::max(kStreamingRows, kTileBytes / std::max<std::size_t>(g.row_bytes, 1));
+  std::size_t const row_tiles = div_ceil(g.n_rows, rows_fitting);
+  // Kernels take up to 8 rows at a time.
+  std::size_t const tile_rows = round_up(div_ceil(g.n_rows, row_tiles), 8);
+  std::size_t const by_cache = div_ceil(g.n_units * g.unit_bytes, kTileBytes);
+  std::size_t const by_threads = threads == 1 ? 1 : div_ceil(4 * threads, row_tiles);
+  std::size_t const chunks = std::min(std::max(by_cache, by_threads), tasks_for(work, g.n_units));
+  executor.run(chunks * row_tiles, [&](std::size_t i) {
+    std::size_t const chunk = i / row_tiles;
+    std::size_t const first_row = i % row_tiles * tile_rows;
+    if (first_row >= g.n_rows) return;
+    body(part_begin(g.n_units, chunks, chunk), part_begin(g.n_units, chunks, chunk + 1), first_row,
+         std::min(tile_rows, g.n_rows - first_row));
+  });
+}
+
+/// body(first, last) covers 0 .. n - 1, `work` multiply-adds in all, in runs.
+template <Executor E, class Body>
+void for_each_run(E& executor, std::size_t n, std::size_t work, Body const& body) {
+  std::size_t const threads = executor.concurrency();
+  std::size_t const chunks = threads == 1 ? 1 : tasks_for(work, std::min(4 * threads, n));
+  if (chunks == 1) return body(std::size_t{0}, n);
+  executor.run(chunks, [&](std::size_t i) { body(part_begin(n, chunks, i), part_begin(n, chunks, i + 1)); });
+}
+
+}  // namespace lamina::inline v0_1::detail
