@@ -57,10 +57,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "lamina/core/aligned.hpp"
 #include "lamina/core/numeric.hpp"
 #include "lamina/core/views.hpp"
 #include "lamina/kernels/kernel_table.hpp"
 #include "lamina/kernels/reference.hpp"
+#include "lamina/quant/packed_matrix.hpp"
 
 #if defined(__FAST_MATH__)
 #error \

@@ -1,0 +1,196 @@
+// The integer heart of the quantized products: 4 columns of some rows times 4 activations, exactly, by whatever
+// instruction the target has. All else in product-inl.hpp is common to the targets.
+//
+// Nibbles and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; X is 4 activations in
+// every lane; Acc is a sum in progress over one block of 32 columns; sum() makes int32 lanes of it, still higher by
+// kOffset times the sum of the activations.
+
+#if defined(LAMINA_KERNELS_DOT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
+#ifdef LAMINA_KERNELS_DOT_INL_HPP
+#undef LAMINA_KERNELS_DOT_INL_HPP
+#else
+#define LAMINA_KERNELS_DOT_INL_HPP
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lamina::inline v0_1 {
+namespace HWY_NAMESPACE {
+namespace dot {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using IntTag = hn::RebindToSigned<FloatTag>;
+using ByteTag = hn::Repartition<std::uint8_t, FloatTag>;
+using Floats = hn::Vec<FloatTag>;
+using Ints = hn::Vec<IntTag>;
+using Bytes8 = hn::Vec<ByteTag>;
+
+/// Output rows in a register, and registers in a panel.
+inline constexpr std::size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+inline constexpr std::size_t kVectors = kPanelRows / kLanes;
+
+HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
+
+/// 4 activations in every lane.
+HWY_INLINE Ints broadcast4(std::int8_t const* q) {
+  std::int32_t four;
+  std::memcpy(&four, q, sizeof four);
+  return hn::Set(IntTag(), four);
+}
+
+#if defined(__x86_64__)
+
+// One set of names for the three register widths. Highway 1.0.3 has no operation for vpmaddubsw.
+#if HWY_MAX_BYTES == 64
+HWY_INLINE __m512i maddubs(__m512i u8, __m512i s8) { return _mm512_maddubs_epi16(u8, s8); }
+HWY_INLINE __m512i madd(__m512i a, __m512i b) { return _mm512_madd_epi16(a, b); }
+HWY_INLINE __m512i add16(__m512i a, __m512i b) { return _mm512_add_epi16(a, b); }
+HWY_INLINE __m512i ones16() { return _mm512_set1_epi16(1); }
+HWY_INLINE __m512i zero() { return _mm512_setzero_si512(); }
+#elif HWY_MAX_BYTES == 32
+HWY_INLINE __m256i maddubs(__m256i u8, __m256i s8) { return _mm256_maddubs_epi16(u8, s8); }
+HWY_INLINE __m256i madd(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }
+HWY_INLINE __m256i add16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+HWY_INLINE __m256i ones16() { return _mm256_set1_epi16(1); }
+HWY_INLINE __m256i zero() { return _mm256_setzero_si256(); }
+#else
+HWY_INLINE __m128i maddubs(__m128i u8, __m128i s8) { return _mm_maddubs_epi16(u8, s8); }
+HWY_INLINE __m128i madd(__m128i a, __m128i b) { return _mm_madd_epi16(a, b); }
+HWY_INLINE __m128i add16(__m128i a, __m128i b) { return _mm_add_epi16(a, b); }
+HWY_INLINE __m128i ones16() { return _mm_set1_epi16(1); }
+HWY_INLINE __m128i zero() { return _mm_setzero_si128(); }
+#endif
+
+#if LAMINA_PASS_VNNI
+
+/// Weights 0 .. 15.
+struct Nibbles {
+  static constexpr int kOffset = 8;
+  using W = __m512i;
+  using Acc = __m512i;
+  static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
+  static HWY_INLINE Acc start() { return zero(); }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return _mm512_dpbusd_epi32(acc, w, x.raw); }
+  static HWY_INLINE Ints sum(Acc acc) { return Ints{acc}; }
+};
+
+/// Weights -128 .. 127, made unsigned.
+struct Bytes : Nibbles {
+  static constexpr int kOffset = 128;
+  static HWY_INLINE W prepare(Bytes8 w) { return _mm512_xor_si512(w.raw, _mm512_set1_epi8(-128)); }
+};
+
+#else
+
+using Raw = decltype(zero());
+
+/// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: one block fits int16.
+struct Nibbles {
+  static constexpr int kOffset = 8;
+  using W = Raw;
+  using Acc = Raw;
+  static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
+  static HWY_INLINE Acc start() { return zero(); }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return add16(acc, maddubs(w, x.raw)); }
+  static HWY_INLINE Ints sum(Acc acc) { return Ints{madd(acc, ones16())}; }
+};
+
+/// Weights -128 .. 127: |w| times x with the sign of w. A pair is at most 2 * 128 * 127 = 32512, which vpmaddubsw does
+/// not saturate; a biased w of up to 255 would.
+struct Bytes {
+  static constexpr int kOffset = 0;
+  using Acc = Ints;
+  static HWY_INLINE Acc start() { return hn::Zero(IntTag()); }
+  static HWY_INLINE Ints sum(Acc acc) { return acc; }
+
+#if HWY_MAX_BYTES == 64
+  struct W {
+    __m512i magnitude;
+    __mmask64 negative;
+  };
+  static HWY_INLINE W prepare(Bytes8 w) { return {_mm512_abs_epi8(w.raw), _mm512_movepi8_mask(w.raw)}; }
+  static HWY_INLINE Raw with_sign(Ints x, W w) { return _mm512_mask_sub_epi8(x.raw, w.negative, zero(), x.raw); }
+#elif HWY_MAX_BYTES == 32
+  struct W {
+    __m256i magnitude, sign;
+  };
+  static HWY_INLINE W prepare(Bytes8 w) { return {_mm256_abs_epi8(w.raw), w.raw}; }
+  static HWY_INLINE Raw with_sign(Ints x, W w) { return _mm256_sign_epi8(x.raw, w.sign); }
+#else
+  struct W {
+    __m128i magnitude, sign;
+  };
+  static HWY_INLINE W prepare(Bytes8 w) { return {_mm_abs_epi8(w.raw), w.raw}; }
+  static HWY_INLINE Raw with_sign(Ints x, W w) { return _mm_sign_epi8(x.raw, w.sign); }
+#endif
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
+    return hn::Add(acc, Ints{madd(maddubs(w.magnitude, with_sign(x, w)), ones16())});
+  }
+};
+
+#endif  // LAMINA_PASS_VNNI
+
+#elif defined(__aarch64__)
+
+#if LAMINA_PASS_SDOT
+
+/// Weights -128 .. 127.
+struct Bytes {
+  static constexpr int kOffset = 0;
+  using W = int8x16_t;
+  using Acc = int32x4_t;
+  static HWY_INLINE W prepare(Bytes8 w) { return vreinterpretq_s8_u8(w.raw); }
+  static HWY_INLINE Acc start() { return vdupq_n_s32(0); }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return vdotq_s32(acc, w, vreinterpretq_s8_s32(x.raw)); }
+  static HWY_INLINE Ints sum(Acc acc) { return Ints(acc); }
+};
+
+/// Weights 0 .. 15.
+struct Nibbles : Bytes {
+  static constexpr int kOffset = 8;
+};
+
+#else
+
+/// Weights 0 .. 15. A product is at most 15 * 127 = 1905, and eight 15240: one block fits int16.
+struct Nibbles {
+  static constexpr int kOffset = 8;
+  using W = int8x16_t;
+  struct Acc {
+    int16x8_t low, high;
+  };
+  static HWY_INLINE W prepare(Bytes8 w) { return vreinterpretq_s8_u8(w.raw); }
+  static HWY_INLINE Acc start() { return {vdupq_n_s16(0), vdupq_n_s16(0)}; }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
+    int8x16_t const q = vreinterpretq_s8_s32(x.raw);
+    return {vmlal_s8(acc.low, vget_low_s8(w), vget_low_s8(q)), vmlal_high_s8(acc.high, w, q)};
+  }
+  static HWY_INLINE Ints sum(Acc acc) { return Ints(vpaddq_s32(vpaddlq_s16(acc.low), vpaddlq_s16(acc.high))); }
+};
+
+/// Weights -128 .. 127.
+struct Bytes {
+  static constexpr int kOffset = 0;
+  using W = int8x16_t;
+  struct Acc {
+    int32x4_t low, high;
+  };
+  static HWY_INLINE W prepare(Bytes8 w) { return vreinterpretq_s8_u8(w.raw); }
+  static HWY_INLINE Acc start() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
+    int8x16_t const q = vreinterpretq_s8_s32(x.raw);
+    return {vpadalq_s16(acc.low, vmull_s8(vget_low_s8(w), vget_low_s8(q))), vpadalq_s16(acc.high, vmull_high_s8(w, q))};
+  }
+  static HWY_INLINE Ints sum(Acc acc) { return Ints(vpaddq_s32(acc.low, acc.high)); }
+};
+
+#endif  // LAMINA_PASS_SDOT
+
+#endif  // architecture
+
+}  // namespace dot
+}  // namespace HWY_NAMESPACE
+}  // namespace lamina::inline v0_1
+HWY_AFTER_NAMESPACE();
+
+#endif  // LAMINA_KERNELS_DOT_INL_HPP
