@@ -1,0 +1,285 @@
+// Attention over cache blocks for every instruction set. Declared at AttendArgs, specified in reference.hpp.
+//
+// Query rows (a head of a token each) go in tiles. For each cache block, a tile's scores, weights and weighted values
+// are computed while the block lies in the first-level cache, so that memory is read once per tile. Both products are
+// small matrix products with the block as the right-hand side: lanes are tokens for scores (keys lie transposed) and
+// components for values, and a register of the block, converted from half precision once, serves up to kRowGroup rows.
+
+#if defined(LAMINA_KERNELS_ATTENTION_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)  // visible once per pass
+#ifdef LAMINA_KERNELS_ATTENTION_INL_HPP
+#undef LAMINA_KERNELS_ATTENTION_INL_HPP
+#else
+#define LAMINA_KERNELS_ATTENTION_INL_HPP
+#endif
+
+#include "lamina/kernels/math-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lamina::inline v0_1 {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class E>
+inline void store_kv_as(std::size_t head_dim, float const* k, float const* v, KvBlockRef block,
+                        std::size_t index) noexcept {
+  E* const keys = reinterpret_cast<E*>(block.k) + index;
+  E* const values = reinterpret_cast<E*>(block.v) + index * head_dim;
+  for_each_run(head_dim, [=](auto d, std::size_t i) HWY_ATTR {
+    E column[hn::MaxLanes(decltype(d)())];
+    store_float(d, hn::LoadU(d, k + i), column);
+    for (std::size_t j = 0; j < hn::Lanes(d); ++j) keys[(i + j) * kKvBlock] = column[j];
+    store_float(d, hn::LoadU(d, v + i), values + i);
+  });
+}
+
+inline void store_kv(KvElement element, std::size_t head_dim, float const* k, float const* v, KvBlockRef block,
+                     std::size_t index) noexcept {
+  if (element == KvElement::kF16) {
+    store_kv_as<Half>(head_dim, k, v, block, index);
+  } else {
+    store_kv_as<float>(head_dim, k, v, block, index);
+  }
+}
+
+/// Rows that share a register of the block: 6 rows by 2 registers of AVX2 leave 4 of 16 for the block and the rows.
+inline constexpr std::size_t kRowGroup = 6;
+inline constexpr std::size_t kAccumulators = HWY_TARGET <= HWY_AVX3 || HWY_TARGET >= HWY_NEON ? 24 : 12;
+inline constexpr std::size_t kTileRows = 4 * kRowGroup;
+
+/// Registers side by side, a power of two, for `rows` rows.
+constexpr std::size_t columns_for(std::size_t rows) {
+  std::size_t const most = kAccumulators / rows;
+  return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
+}
+
+/// acc[r][j] = fma(a[r][k], b[k][j], acc[r][j]) for k = begin .. end - 1, in order. a: rows; b: rows of `stride`.
+template <std::size_t R, std::size_t T, class D, class E>
+HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::size_t stride, std::size_t begin,
+                           std::size_t end, hn::Vec<D> (&acc)[R][T]) {
+  for (std::size_t k = begin; k < end; ++k) {
+    hn::Vec<D> column[T];
+    for (std::size_t j = 0; j < T; ++j) column[j] = load_float(d, b + k * stride + j * hn::Lanes(d));
+    for (std::size_t r = 0; r < R; ++r) {
+      auto const row = hn::Set(d, a[r][k]);
+      for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::MulAdd(row, column[j], acc[r][j]);
+    }
+  }
+}
+
+/// A tile of query rows on its way through the cache. Row i of the tile is query head (first + i) % group of query
+/// token (first + i) / group.
+struct AttendTile {
+  HWY_ALIGN float weight[kTileRows][kKvBlock];  // of the current block: scores, then exp(score - max)
+  float const* q[kTileRows];
+  float* out[kTileRows];         // sums of weighted values so far
+  float max[kTileRows];          // greatest score so far
+  float sum[kTileRows];          // of weights so far
+  float correction[kTileRows];   // what the current block's greater maximum makes of earlier sums
+  std::size_t begin[kTileRows];  // the tokens of the current block that the row sees
+  std::size_t end[kTileRows];
+  std::size_t rows;
+
+  AttendTile(AttendArgs const& args, std::size_t first, std::size_t count) noexcept : rows(count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::size_t const token = (first + i) / args.group;
+      std::size_t const head = (first + i) % args.group * args.head_dim;
+      q[i] = &args.q.row(token)[head];
+      out[i] = &args.out.row(token)[head];
+      std::fill_n(out[i], args.head_dim, 0.0F);
+      max[i] = -std::numeric_limits<float>::infinity();
+      sum[i] = 0.0F;
+    }
+  }
+};
+
+/// weight[i][t] = dot(q[i], key t), for R rows from `first` on and all 32 tokens: those that a row does not see are
+/// masked later.
+template <std::size_t R, class E>
+void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys) noexcept {
+  constexpr std::size_t T = std::min(columns_for(R), kBlockVectors);
+  Full const d;
+  float const* q[R];
+  for (std::size_t r = 0; r < R; ++r) q[r] = tile.q[first + r];
+  for (std::size_t t = 0; t < kKvBlock; t += T * hn::Lanes(d)) {
+    hn::Vec<Full> acc[R][T];
+    for (auto& row : acc) {
+      for (auto& v : row) v = hn::Zero(d);
+    }
+    accumulate(d, q, keys + t, kKvBlock, 0, head_dim, acc);
+    for (std::size_t r = 0; r < R; ++r) {
+      for (std::size_t j = 0; j < T; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + t + j * hn::Lanes(d));
+    }
+  }
+}
+
+/// Scores to weights for one row: the online softmax step.
+inline void weigh(AttendTile& tile, std::size_t i, float scale) noexcept {
+  Full const d;
+  float* const weight = tile.weight[i];
+  auto const first = hn::Set(d, static_cast<float>(tile.begin[i]));
+  auto const past = hn::Set(d, static_cast<float>(tile.end[i]));
+  auto const lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  bool const all = tile.end[i] - tile.begin[i] == kKvBlock;
+
+  hn::Vec<Full> score[kBlockVectors];
+  auto max = hn::Set(d, tile.max[i]);
+  for (std::size_t j = 0; j < kBlockVectors; ++j) {
+    std::size_t const t = j * hn::Lanes(d);
+    score[j] = product(hn::Set(d, scale), hn::Load(d, weight + t));
+    if (!all) {
+      auto const index = hn::Iota(d, static_cast<float>(t));
+      score[j] = hn::IfThenElse(hn::And(hn::Ge(index, first), hn::Lt(index, past)), score[j], lowest);
+    }
+    max = hn::Max(max, score[j]);
+  }
+  max = hn::MaxOfLanes(d, max);
+
+  hn::Vec<Full> part[kSumVectors];
+  for (std::size_t j = 0; j < kBlockVectors; ++j) {
+    auto const p = exp_bounded(d, hn::Sub(score[j], max));
+    hn::Store(p, d, weight + j * hn::Lanes(d));
+    part[j % kSumVectors] = j < kSumVectors ? p : hn::Add(part[j % kSumVectors], p);
+  }
+  auto const correction = exp_bounded(d, hn::Sub(hn::Set(d, tile.max[i]), max));
+  auto const sum = hn::MulAdd(hn::Set(d, tile.sum[i]), correction, hn::Set(d, sum16(part)));
+  tile.sum[i] = hn::GetLane(sum);
+  tile.max[i] = hn::GetLane(max);
+  tile.correction[i] = hn::GetLane(correction);
+}
+
+/// out[r] = out[r] * correction[r], then fma(weight[r][t], value t, out[r]) for t = begin .. end - 1, for the
+/// components from `from` on that fill registers T at a time; returns the first that does not.
+template <std::size_t T, std::size_t R, class D, class E>
+HWY_INLINE std::size_t add_columns(D d, AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values,
+                                   std::size_t begin, std::size_t end, std::size_t from) noexcept {
+  float const* weight[R];
+  for (std::size_t r = 0; r < R; ++r) weight[r] = tile.weight[first + r];
+  std::size_t const width = T * hn::Lanes(d);
+  for (; from + width <= head_dim; from += width) {
+    hn::Vec<D> acc[R][T];
+    for (std::size_t r = 0; r < R; ++r) {
+      auto const correction = hn::Set(d, tile.correction[first + r]);
+      for (std::size_t j = 0; j < T; ++j) {
+        acc[r][j] = hn::Mul(hn::LoadU(d, tile.out[first + r] + from + j * hn::Lanes(d)), correction);
+      }
+    }
+    accumulate(d, weight, values + from, head_dim, begin, end, acc);
+    for (std::size_t r = 0; r < R; ++r) {
+      for (std::size_t j = 0; j < T; ++j) hn::StoreU(acc[r][j], d, tile.out[first + r] + from + j * hn::Lanes(d));
+    }
+  }
+  return from;
+}
+
+/// The same for one row and the components that are left, in ever shorter registers.
+template <class E>
+void add_remaining(AttendTile& tile, std::size_t row, std::size_t head_dim, E const* values, std::size_t begin,
+                   std::size_t end, std::size_t from) noexcept {
+  hn::CappedTag<float, 4> const four;
+  hn::CappedTag<float, 1> const one;
+  from = add_columns<1, 1>(Full(), tile, row, head_dim, values, begin, end, from);
+  from = add_columns<1, 1>(four, tile, row, head_dim, values, begin, end, from);
+  add_columns<1, 1>(one, tile, row, head_dim, values, begin, end, from);
+}
+
+/// The same for R rows and all components.
+template <std::size_t R, class E>
+void add_values_between(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values, std::size_t begin,
+                        std::size_t end) noexcept {
+  std::size_t done = add_columns<columns_for(R), R>(Full(), tile, first, head_dim, values, begin, end, 0);
+  if (done == head_dim) return;
+  for (std::size_t r = first; r < first + R; ++r) add_remaining(tile, r, head_dim, values, begin, end, done);
+}
+
+/// Adds the block's values to R rows. Rows of one group may see different tokens; those that all see are done together,
+/// the others row by row, since a token that a row does not see may be stale or infinite and must not be touched.
+template <std::size_t R, class E>
+void add_values(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values) noexcept {
+  std::size_t begin = *std::max_element(tile.begin + first, tile.begin + first + R);
+  std::size_t end = *std::min_element(tile.end + first, tile.end + first + R);
+  if (begin >= end) begin = end = kKvBlock;
+  for (std::size_t r = first; r < first + R; ++r) {
+    if (tile.begin[r] >= std::min(begin, tile.end[r])) continue;
+    add_values_between<1>(tile, r, head_dim, values, tile.begin[r], std::min(begin, tile.end[r]));
+    tile.correction[r] = 1.0F;
+  }
+  if (begin < end) add_values_between<R>(tile, first, head_dim, values, begin, end);
+  for (std::size_t r = first; r < first + R; ++r) {
+    if (tile.end[r] <= end) continue;
+    tile.correction[r] = 1.0F;
+    add_values_between<1>(tile, r, head_dim, values, end, tile.end[r]);
+  }
+}
+
+/// Calls body(row count as a constant, first row) for groups of at most kRowGroup rows, as even as can be.
+template <class Body>
+HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
+  std::size_t const most = div_ceil(rows, div_ceil(rows, kRowGroup));
+  for (std::size_t first = 0; first < rows; first += most) {
+    switch (std::min(most, rows - first)) {
+      case 1: body(std::integral_constant<std::size_t, 1>(), first); break;
+      case 2: body(std::integral_constant<std::size_t, 2>(), first); break;
+      case 3: body(std::integral_constant<std::size_t, 3>(), first); break;
+      case 4: body(std::integral_constant<std::size_t, 4>(), first); break;
+      case 5: body(std::integral_constant<std::size_t, 5>(), first); break;
+      default: body(std::integral_constant<std::size_t, 6>(), first); break;
+    }
+  }
+}
+
+template <class E>
+inline void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block) noexcept {
+  auto const* const keys = reinterpret_cast<E const*>(block.k);
+  auto const* const values = reinterpret_cast<E const*>(block.v);
+  for_each_group(tile.rows,
+                 [&](auto rows, std::size_t first) HWY_ATTR { dot_keys<rows()>(tile, first, args.head_dim, keys); });
+  for (std::size_t i = 0; i < tile.rows; ++i) {
+    tile.correction[i] = 1.0F;
+    if (tile.begin[i] < tile.end[i]) weigh(tile, i, args.scale);
+  }
+  for_each_group(tile.rows, [&](auto rows, std::size_t first)
+                                HWY_ATTR { add_values<rows()>(tile, first, args.head_dim, values); });
+}
+
+/// Rows [first, first + count) of the queries, over all blocks that any of them sees.
+inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t count) noexcept {
+  AttendTile tile(args, first, count);
+  auto const oldest = [&](std::size_t position) {
+    return args.window != 0 && position >= args.window ? position - args.window + 1 : 0;
+  };
+  std::size_t const first_position = args.first_position + first / args.group;
+  std::size_t const last_position = args.first_position + (first + count - 1) / args.group;
+  for (std::size_t b = oldest(first_position) / kKvBlock; b <= last_position / kKvBlock; ++b) {
+    auto const in_block = [b](std::size_t position) {
+      return std::clamp(position, b * kKvBlock, (b + 1) * kKvBlock) - b * kKvBlock;
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      std::size_t const position = args.first_position + (first + i) / args.group;
+      tile.begin[i] = in_block(oldest(position));
+      tile.end[i] = in_block(position + 1);
+    }
+    if (args.element == KvElement::kF16) {
+      attend_block<Half>(tile, args, args.blocks[b]);
+    } else {
+      attend_block<float>(tile, args, args.blocks[b]);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    for_each_run(args.head_dim, [&](auto d, std::size_t j) HWY_ATTR {
+      hn::StoreU(hn::Div(hn::LoadU(d, tile.out[i] + j), hn::Set(d, tile.sum[i])), d, tile.out[i] + j);
+    });
+  }
+}
+
+inline void attend(AttendArgs const& args) noexcept {
+  std::size_t const rows = args.q.rows * args.group;
+  for (std::size_t first = 0; first < rows; first += kTileRows) {
+    attend_tile(args, first, std::min(kTileRows, rows - first));
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lamina::inline v0_1
+HWY_AFTER_NAMESPACE();
+
+#endif  // LAMINA_KERNELS_ATTENTION_INL_HPP

@@ -1,0 +1,174 @@
+// exp, sum16, half-precision loads and the ladder of vector lengths for every instruction set.
+//
+// The same operations in the same order as reference_math.hpp, so that lanes hold the same bits. On targets without FMA
+// hn::MulAdd rounds twice.
+
+#if defined(LAMINA_KERNELS_MATH_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)  // visible once per pass
+#ifdef LAMINA_KERNELS_MATH_INL_HPP
+#undef LAMINA_KERNELS_MATH_INL_HPP
+#else
+#define LAMINA_KERNELS_MATH_INL_HPP
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lamina::inline v0_1 {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// A register of the target, at most 16 lanes: sum16 asks for no more.
+using Full = hn::CappedTag<float, 16>;
+
+/// Calls body(d, i) for successive runs of Lanes(d) indices that cover [0, n): full registers first, then single
+/// lanes, so that nothing beyond n is touched and every element goes through the same operations.
+template <class Body>
+HWY_INLINE void for_each_run(std::size_t n, Body&& body) {
+  Full const full;
+  hn::CappedTag<float, 1> const one;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(full) <= n; i += hn::Lanes(full)) body(full, i);
+  for (; i < n; ++i) body(one, i);
+}
+
+/// Rounded once, and not to be fused with an addition that follows. See reference::product.
+template <class V>
+HWY_INLINE V product(V a, V b) {
+  return hn::MulAdd(a, b, hn::Zero(hn::DFromV<V>()));
+}
+
+/// exp(x) for x <= kHighest or NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V exp_bounded(D d, V x) {
+  using C = reference::ExpConstants;
+  hn::RebindToUnsigned<D> const du;
+  V const shifted = hn::MulAdd(x, hn::Set(d, C::kLog2E), hn::Set(d, C::kRound));
+  V const n = hn::Sub(shifted, hn::Set(d, C::kRound));
+  V r = hn::NegMulAdd(n, hn::Set(d, C::kLn2High), x);
+  r = hn::NegMulAdd(n, hn::Set(d, C::kLn2Low), r);
+  V p = hn::MulAdd(hn::Set(d, C::kPolynomial[0]), r, hn::Set(d, C::kPolynomial[1]));
+  p = hn::MulAdd(p, r, hn::Set(d, C::kPolynomial[2]));
+  p = hn::MulAdd(p, r, hn::Set(d, C::kPolynomial[3]));
+  p = hn::MulAdd(p, r, hn::Set(d, C::kPolynomial[4]));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
+  V const power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(du, shifted)));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, C::kLowest)), hn::Mul(p, power));
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V exp(D d, V x) {
+  auto const infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  return hn::IfThenElse(hn::Gt(x, hn::Set(d, reference::ExpConstants::kHighest)), infinity, exp_bounded(d, x));
+}
+
+/// Registers that hold 16 partial sums, and those that hold the tokens of a cache block.
+inline constexpr std::size_t kSumVectors = 16 / hn::MaxLanes(Full());
+inline constexpr std::size_t kBlockVectors = kKvBlock / hn::MaxLanes(Full());
+
+/// The sum of the lanes, halves added until one is left.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE float sum_halves(D, V v) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    V const two = hn::Add(v, hn::Shuffle1032(v));
+    return hn::GetLane(hn::Add(two, hn::Shuffle2301(two)));
+  } else {
+    hn::Half<D> const half;
+    return sum_halves(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+/// reference::sum16 of partial sums that lie in registers, in order.
+HWY_INLINE float sum16(hn::Vec<Full> const (&part)[kSumVectors]) {
+  if constexpr (kSumVectors == 4) {
+    return sum_halves(Full(), hn::Add(hn::Add(part[0], part[2]), hn::Add(part[1], part[3])));
+  } else if constexpr (kSumVectors == 2) {
+    return sum_halves(Full(), hn::Add(part[0], part[1]));
+  } else {
+    return sum_halves(Full(), part[0]);
+  }
+}
+
+/// sum16 over x of part[i % 16] = add(part[i % 16], x[i]), which must not change a part where x[i] is 0.
+template <class Add>
+HWY_INLINE float reduce16(std::span<float const> x, Add&& add) {
+  Full const d;
+  hn::Vec<Full> part[kSumVectors];
+  for (auto& p : part) p = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + 16 <= x.size(); i += 16) {
+    for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::LoadU(d, &x[i + j * hn::Lanes(d)]));
+  }
+  if (i < x.size()) {
+    HWY_ALIGN float rest[16] = {};
+    std::copy(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), rest);
+    for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::Load(d, rest + j * hn::Lanes(d)));
+  }
+  return sum16(part);
+}
+
+// Half precision in registers. x86 converts from AVX2 on; Highway's emulation for SSE4 (1.0.3) truncates and has no
+// infinity, so there the conversion is ours.
+#if defined(__aarch64__) || (HWY_TARGET < HWY_SSE4 && !defined(HWY_DISABLE_F16C))
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_float(D d, Half const* p) {
+  hn::Rebind<std::uint16_t, D> const d16;
+  auto const bits = hn::LoadU(d16, reinterpret_cast<std::uint16_t const*>(p));
+  return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), bits));
+}
+
+template <class D>
+HWY_INLINE void store_float(D, hn::Vec<D> v, Half* p) {
+  hn::Rebind<std::uint16_t, D> const d16;
+  auto const half = hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), v);
+  hn::StoreU(hn::BitCast(d16, half), d16, reinterpret_cast<std::uint16_t*>(p));
+}
+
+#else
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_float(D d, Half const* p) {
+  hn::RebindToUnsigned<D> const du;
+  auto const bits =
+      hn::PromoteTo(du, hn::LoadU(hn::Rebind<std::uint16_t, D>(), reinterpret_cast<std::uint16_t const*>(p)));
+  auto const magnitude = hn::ShiftLeft<13>(hn::And(bits, hn::Set(du, 0x7fffu)));
+  auto const sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du, 0x8000u)));
+  // The exponent's bias grows by 112; infinity and NaN take the same once more; a subnormal gets an implicit 1, which
+  // is then subtracted.
+  auto const bias = hn::Set(du, 112u << 23);
+  auto const implicit_one = hn::Set(du, 113u << 23);
+  auto const normal = hn::Add(magnitude, bias);
+  auto const special = hn::Add(normal, bias);
+  auto const subnormal =
+      hn::BitCast(du, hn::Sub(hn::BitCast(d, hn::Add(magnitude, implicit_one)), hn::BitCast(d, implicit_one)));
+  hn::RebindToSigned<D> const di;
+  auto const exponent = hn::BitCast(di, hn::ShiftRight<23>(magnitude));
+  auto const is_special = hn::RebindMask(du, hn::Eq(exponent, hn::Set(di, 31)));
+  auto const is_subnormal = hn::RebindMask(du, hn::Eq(exponent, hn::Zero(di)));
+  return hn::BitCast(
+      d, hn::Or(sign, hn::IfThenElse(is_subnormal, subnormal, hn::IfThenElse(is_special, special, normal))));
+}
+
+template <class D>
+HWY_INLINE void store_float(D d, hn::Vec<D> v, Half* p) {
+  HWY_ALIGN float lanes[hn::MaxLanes(D())];
+  hn::Store(v, d, lanes);
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) p[i] = to_half(lanes[i]);
+}
+
+#endif
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_float(D d, float const* p) {
+  return hn::LoadU(d, p);
+}
+
+template <class D>
+HWY_INLINE void store_float(D d, hn::Vec<D> v, float* p) {
+  hn::StoreU(v, d, p);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lamina::inline v0_1
+HWY_AFTER_NAMESPACE();
+
+#endif  // LAMINA_KERNELS_MATH_INL_HPP
