@@ -1,0 +1,266 @@
+// Products: every table of this CPU equals the scalar reference to the bit; the reference equals a plain definition.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "lamina/core/aligned.hpp"
+#include "lamina/kernels/dispatch.hpp"
+#include "lamina/quant/packed_matrix.hpp"
+
+#include "doctest/doctest.h"
+
+using namespace lamina;
+
+namespace {
+
+struct Quantized {
+  std::vector<std::int8_t> q;
+  std::vector<float> scale;
+  std::vector<std::int32_t> sum;
+  std::size_t rows, cols;
+
+  Quantized(std::size_t n_rows, std::size_t n_cols)
+      : q(n_rows * n_cols), scale(n_rows * n_cols / 32), sum(n_rows * n_cols / 32), rows(n_rows), cols(n_cols) {}
+  QuantizedRows view() { return {q.data(), scale.data(), sum.data(), rows, cols}; }
+};
+
+enum class Values { kNormal, kExtreme };
+
+/// Random stored blocks of a format; kExtreme takes any bytes for the weights, and scales of every kind but NaN.
+std::vector<std::byte> random_rows(Format format, std::size_t rows, std::size_t cols, Values values,
+                                   std::mt19937& random) {
+  std::vector<std::byte> bytes(rows * row_bytes(format, cols));
+  std::normal_distribution<float> normal;
+  visit_format(format, [&]<WeightFormat F>() {
+    auto* blocks = reinterpret_cast<typename F::Block*>(bytes.data());
+    for (std::size_t i = 0; i < rows * cols / F::kBlock; ++i) {
+      float weights[F::kBlock];
+      for (float& w : weights) w = normal(random);
+      F::quantize(weights, blocks[i]);
+      if constexpr (F::kQuantized) {
+        if (values == Values::kExtreme) {
+          for (auto& q : blocks[i].q) q = static_cast<std::remove_reference_t<decltype(q)>>(random());
+          if (random() % 4 == 0)
+            std::memset(blocks[i].q, static_cast<int>(random() % 2 == 0 ? 0x80 : 0xff), sizeof blocks[i].q);
+          std::uint16_t const scales[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x7bff, 0xfbff, 0x3c00, 0x0400};
+          blocks[i].d = Half{scales[random() % 8]};
+        }
+      }
+    }
+  });
+  return bytes;
+}
+
+std::vector<float> random_floats(std::size_t n, Values values, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> x(n);
+  for (float& v : x) {
+    v = normal(random);
+    if (values == Values::kExtreme && random() % 3 == 0) v = random() % 2 == 0 ? 3.0F : -3.0F;
+    if (values == Values::kExtreme && random() % 50 == 0) v = 1e-42F;
+  }
+  return x;
+}
+
+/// Equal bits, except where the table has no FMA.
+void check_same(KernelTable const& table, std::vector<float> const& got, std::vector<float> const& expected,
+                std::string const& what) {
+  std::size_t wrong = 0;
+  float magnitude = 1.0F;
+  for (float const e : expected) magnitude = std::max(magnitude, std::abs(e));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    bool const same = table.bit_exact ? std::memcmp(&got[i], &expected[i], sizeof(float)) == 0
+                                      : std::abs(got[i] - expected[i]) <= 1e-5F * magnitude;
+    wrong += same ? 0 : 1;
+  }
+  INFO(table.name, " ", what);
+  CHECK(wrong == 0);
+}
+
+struct Case {
+  Format format;
+  std::size_t out, cols, rows;
+  Values values = Values::kNormal;
+};
+
+void check_case(Case const& c) {
+  std::mt19937 random(static_cast<unsigned>(c.out * 7919 + c.cols * 31 + c.rows));
+  Serial serial;
+  auto const stored = random_rows(c.format, c.out, c.cols, c.values, random);
+  auto const w = pack_matrix(c.format, stored, c.out, c.cols, c.format, serial);
+  auto const x = random_floats(c.rows * c.cols, c.values, random);
+  MatrixView<float const> const x_view(x.data(), c.rows, c.cols);
+  Quantized q8(c.rows, c.cols);
+  if (traits(c.format).quantized) reference_kernels().quantize_rows(x_view, q8.view());
+  Activations const activations{x_view, q8.view()};
+  auto const before = random_floats(c.rows * c.out, Values::kNormal, random);
+  std::size_t const panels = w.view().panels();
+
+  for (Epilogue const epilogue : {Epilogue::kStore, Epilogue::kAdd}) {
+    auto const run = [&](KernelTable const& table, std::size_t first, std::size_t last) {
+      auto y = before;
+      table.matmul(w.view(), first, last, activations, MatrixView<float>(y.data(), c.rows, c.out), epilogue);
+      return y;
+    };
+    auto const expected = run(reference_kernels(), 0, panels);
+    auto const expected_part = run(reference_kernels(), panels / 2, panels);
+    for (KernelTable const* table : available_kernels()) {
+      std::string const what = std::string(traits(c.format).name) + " " + std::to_string(c.out) + "x" +
+                               std::to_string(c.cols) + " rows " + std::to_string(c.rows);
+      check_same(*table, run(*table, 0, panels), expected, what);
+      check_same(*table, run(*table, panels / 2, panels), expected_part, what + " second half");
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every table multiplies as the reference does, for any number of rows and columns") {
+  for (FormatTraits const& t : kFormats) {
+    for (std::size_t rows = 1; rows <= 9; ++rows) check_case({t.format, 48, 96, rows});
+    for (std::size_t const rows : {15u, 16u, 17u, 31u, 33u}) check_case({t.format, 35, 64, rows});
+    for (std::size_t const out : {1u, 15u, 17u, 100u}) check_case({t.format, out, 32, 5});
+    check_case({t.format, 40, 2048, 3});
+    check_case({t.format, 16, 14336, 21});
+  }
+  for (Format const format : {Format::kF32, Format::kF16, Format::kBF16}) check_case({format, 33, 37, 6});
+}
+
+TEST_CASE("extreme weights and scales") {
+  for (Format const format : {Format::kQ4_0, Format::kQ8_0}) {
+    for (std::size_t const rows : {1u, 4u, 7u, 8u}) check_case({format, 32, 512, rows, Values::kExtreme});
+  }
+}
+
+TEST_CASE("more rows than one cache chunk") {
+  for (Format const format : {Format::kQ4_0, Format::kF32}) check_case({format, 17, 4096, 70});
+}
+
+TEST_CASE("a row's result does not depend on the rows beside it, nor on the view's stride") {
+  std::mt19937 random(5);
+  Serial serial;
+  std::size_t const out = 32, cols = 128, rows = 11, stride = cols + 5;
+  for (FormatTraits const& t : kFormats) {
+    auto const w =
+        pack_matrix(t.format, random_rows(t.format, out, cols, Values::kNormal, random), out, cols, t.format, serial);
+    auto const x = random_floats(rows * stride, Values::kNormal, random);
+    MatrixView<float const> const view(x.data(), rows, cols, stride);
+    for (KernelTable const* table : available_kernels()) {
+      Quantized q8(rows, cols);
+      table->quantize_rows(view, q8.view());
+      std::vector<float> all(rows * (out + 3)), one(out);
+      table->matmul(w.view(), 0, 2, {view, q8.view()}, MatrixView<float>(all.data(), rows, out, out + 3),
+                    Epilogue::kStore);
+      for (std::size_t r = 0; r < rows; ++r) {
+        table->matmul(w.view(), 0, 2, Activations{view, q8.view()}.slice(r, 1), MatrixView<float>(one.data(), 1, out),
+                      Epilogue::kStore);
+        CHECK(std::memcmp(one.data(), &all[r * (out + 3)], out * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("activations are quantized to the nearest level, ties to even") {
+  std::vector<float> x(64, 0.0F);
+  x[0] = 127.0F;
+  x[1] = 0.5F;
+  x[2] = 1.5F;
+  x[3] = -2.5F;
+  x[4] = -126.6F;
+  x[33] = -1e-38F;  // too small for a finite 127 / max
+  for (KernelTable const* table : available_kernels()) {
+    Quantized q8(1, 64);
+    table->quantize_rows(MatrixView<float const>(x.data(), 1, 64), q8.view());
+    CHECK(q8.scale[0] == 1.0F);
+    CHECK(q8.q[0] == 127);
+    CHECK(q8.q[1] == 0);
+    CHECK(q8.q[2] == 2);
+    CHECK(q8.q[3] == -2);
+    CHECK(q8.q[4] == -127);
+    CHECK(q8.sum[0] == 127 + 0 + 2 - 2 - 127);
+    CHECK(q8.scale[1] == 0.0F);
+    CHECK(q8.q[33] == 0);
+    CHECK(q8.sum[1] == 0);
+  }
+}
+
+TEST_CASE("every table quantizes activations as the reference does") {
+  std::mt19937 random(11);
+  std::size_t const rows = 37, cols = 256;
+  auto x = random_floats(rows * cols, Values::kNormal, random);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] *= std::ldexp(1.0F, static_cast<int>(i / 32 % 250) - 140);
+  x[3] = std::numeric_limits<float>::infinity();
+  x[40] = -std::numeric_limits<float>::quiet_NaN();
+  x[70] = std::numeric_limits<float>::max();
+  MatrixView<float const> const view(x.data(), rows, cols);
+  Quantized expected(rows, cols);
+  reference_kernels().quantize_rows(view, expected.view());
+  CHECK(std::isnan(expected.scale[0]));
+  CHECK(std::isnan(expected.scale[1]));
+  for (KernelTable const* table : available_kernels()) {
+    Quantized got(rows, cols);
+    table->quantize_rows(view, got.view());
+    INFO(table->name);
+    CHECK(got.q == expected.q);
+    CHECK(got.sum == expected.sum);
+    CHECK(std::memcmp(got.scale.data(), expected.scale.data(), got.scale.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("NaN among the activations reaches every output") {
+  std::mt19937 random(13);
+  Serial serial;
+  for (FormatTraits const& t : kFormats) {
+    auto const w =
+        pack_matrix(t.format, random_rows(t.format, 16, 64, Values::kNormal, random), 16, 64, t.format, serial);
+    auto x = random_floats(64, Values::kNormal, random);
+    x[50] = std::numeric_limits<float>::quiet_NaN();
+    MatrixView<float const> const view(x.data(), 1, 64);
+    for (KernelTable const* table : available_kernels()) {
+      Quantized q8(1, 64);
+      table->quantize_rows(view, q8.view());
+      std::vector<float> y(16);
+      table->matmul(w.view(), 0, 1, {view, q8.view()}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
+      for (float const v : y) CHECK(std::isnan(v));
+    }
+  }
+}
+
+TEST_CASE("the reference is the plain product, to a tolerance, and embeds rows exactly") {
+  std::mt19937 random(17);
+  Serial serial;
+  std::size_t const out = 20, cols = 64;
+  for (FormatTraits const& t : kFormats) {
+    auto const stored = random_rows(t.format, out, cols, Values::kNormal, random);
+    auto const w = pack_matrix(t.format, stored, out, cols, t.format, serial);
+    auto const x = random_floats(cols, Values::kNormal, random);
+    MatrixView<float const> const view(x.data(), 1, cols);
+    Quantized q8(1, cols);
+    reference_kernels().quantize_rows(view, q8.view());
+    std::vector<float> y(out), row(cols);
+    reference_kernels().matmul(w.view(), 0, 2, {view, q8.view()}, MatrixView<float>(y.data(), 1, out),
+                               Epilogue::kStore);
+    for (std::size_t o = 0; o < out; ++o) {
+      reference_kernels().embed(w.view(), o, row.data());
+      visit_format(t.format, [&]<WeightFormat F>() {
+        auto const* blocks = reinterpret_cast<typename F::Block const*>(stored.data()) + o * (cols / F::kBlock);
+        float weights[F::kBlock];
+        for (std::size_t k = 0; k < cols; ++k) {
+          F::dequantize(blocks[k / F::kBlock], weights);
+          CHECK(row[k] == weights[k % F::kBlock]);
+        }
+      });
+      double sum = 0.0;
+      for (std::size_t k = 0; k < cols; ++k) sum += static_cast<double>(row[k]) * static_cast<double>(x[k]);
+      CHECK(static_cast<double>(y[o]) == doctest::Approx(sum).epsilon(0.02).scale(10.0));
+      for (KernelTable const* table : available_kernels()) {
+        std::vector<float> same(cols);
+        table->embed(w.view(), o, same.data());
+        CHECK(same == row);
+      }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// Packing: the inverse gives back GGUF's bytes, conversion equals quantizing the dequantized rows, bad sizes are
+// errors.
+#include "lamina/quant/packed_matrix.hpp"
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "doctest/doctest.h"
+
+using namespace lamina;
+
+namespace {
+
+std::vector<std::byte> random_bytes(std::size_t n) {
+  std::mt19937 random(7);
+  std::vector<std::byte> bytes(n);
+  for (auto& b : bytes) b = static_cast<std::byte>(random() & 0xff);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("unpacking gives back the stored bytes, whatever the number of rows") {
+  ThreadPool pool(3);
+  for (FormatTraits const& t : kFormats) {
+    for (std::size_t const rows : {1u, 15u, 16u, 17u, 48u}) {
+      std::size_t const cols = 96;
+      auto const bytes = random_bytes(rows * row_bytes(t.format, cols));
+      std::atomic<std::size_t> packed_rows{0};
+      auto const packed =
+          pack_matrix(t.format, bytes, rows, cols, t.format, pool, [&](std::size_t n) { packed_rows += n; });
+      CHECK(packed_rows == rows);
+      CHECK(packed.view().rows == rows);
+      CHECK(packed.view().cols == cols);
+      CHECK(packed.view().panels() == (rows + 15) / 16);
+      CHECK(packed.view().bytes() == packed.view().panels() * 16 * row_bytes(t.format, cols));
+      CHECK(reinterpret_cast<std::uintptr_t>(packed.view().data) % 64 == 0);
+      std::vector<std::byte> out(bytes.size());
+      unpack_matrix(packed.view(), out);
+      CHECK(out == bytes);
+    }
+  }
+}
+
+TEST_CASE("a Q4_0 panel block has the layout that kernels read") {
+  Serial serial;
+  auto const bytes = random_bytes(16 * 18);
+  auto const packed = pack_matrix(Format::kQ4_0, bytes, 16, 32, Format::kQ4_0, serial);
+  for (std::size_t row = 0; row < 16; ++row) {
+    CHECK(std::memcmp(packed.view().data + 2 * row, &bytes[18 * row], 2) == 0);
+    for (std::size_t i = 0; i < 16; ++i) {
+      CHECK(packed.view().data[32 + 64 * (i / 4) + 4 * row + i % 4] == bytes[18 * row + 2 + i]);
+    }
+  }
+}
+
+TEST_CASE("conversion at load equals quantizing the dequantized rows") {
+  Serial serial;
+  std::size_t const rows = 19, cols = 64;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> weights(rows * cols);
+  for (auto& w : weights) w = normal(random);
+  for (FormatTraits const& from : kFormats) {
+    // The same weights, stored as `from`.
+    auto const stored_matrix =
+        pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), rows, cols, from.format, serial);
+    std::vector<std::byte> stored(rows * row_bytes(from.format, cols));
+    unpack_matrix(stored_matrix.view(), stored);
+    for (FormatTraits const& to : kFormats) {
+      auto const packed = pack_matrix(from.format, stored, rows, cols, to.format, serial);
+      CHECK(packed.view().format == to.format);
+      std::vector<std::byte> out(rows * row_bytes(to.format, cols));
+      unpack_matrix(packed.view(), out);
+      std::vector<std::byte> expected(out.size());
+      visit_format(from.format, [&]<WeightFormat F>() {
+        visit_format(to.format, [&]<WeightFormat T>() {
+          auto const* in = reinterpret_cast<typename F::Block const*>(stored.data());
+          std::vector<float> floats(rows * cols);
+          for (std::size_t i = 0; i < floats.size(); i += F::kBlock) F::dequantize(in[i / F::kBlock], &floats[i]);
+          auto* result = reinterpret_cast<typename T::Block*>(expected.data());
+          for (std::size_t i = 0; i < floats.size(); i += T::kBlock) T::quantize(&floats[i], result[i / T::kBlock]);
+        });
+      });
+      if (from.format == to.format) expected = stored;
+      CHECK(out == expected);
+    }
+  }
+}
+
+TEST_CASE("sizes that disagree are errors") {
+  Serial serial;
+  std::vector<std::byte> const bytes(18 * 16);
+  auto const pack = [&](std::size_t rows, std::size_t cols, Format to) {
+    return pack_matrix(Format::kQ4_0, bytes, rows, cols, to, serial);
+  };
+  CHECK_NOTHROW(pack(16, 32, Format::kF16));
+  CHECK_THROWS_AS(pack(15, 32, Format::kQ4_0), Error);
+  CHECK_THROWS_AS(pack(16, 33, Format::kF16), Error);
+  CHECK_THROWS_AS(pack(16, 16, Format::kF16), Error);
+  CHECK_THROWS_AS(pack(0, 32, Format::kQ4_0), Error);
+  CHECK_THROWS_AS(pack(std::size_t{1} << 60, std::size_t{1} << 30, Format::kQ4_0), Error);
+}
