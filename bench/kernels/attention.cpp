@@ -66,10 +66,9 @@ void run_attention(benchmark::State& state, Suite& suite, KernelTable const& ker
   ColdCache const cache(element, span.past + span.n_tokens);
   std::vector<float> const q = random_floats(span.n_tokens * kHeads * kHeadDim);
   std::vector<float> out(q.size());
-  suite.report(state, work_of(element, span), kernels.target, n_threads);
   ThreadPool& pool = suite.pool(n_threads);
   std::size_t layer = 0;
-  for (auto _ : state) {
+  suite.time(state, work_of(element, span), kernels.target, n_threads, [&] {
     pool.run(kKvHeads, [&](std::size_t head) {
       AttendArgs args;
       args.element = element;
@@ -83,8 +82,7 @@ void run_attention(benchmark::State& state, Suite& suite, KernelTable const& ker
       kernels.attend(args);
     });
     layer = (layer + 1) % cache.n_layers();
-    benchmark::ClobberMemory();
-  }
+  });
 }
 
 }  // namespace
@@ -96,8 +94,8 @@ void add_attention_benchmarks(Suite& suite) {
         bool const is_reference = kernels->target == Target::kReference;
         if (is_reference && span.n_tokens > 1) continue;
         for (std::size_t const n_threads : thread_counts()) {
-          add("attend/" + std::string(kernels->name) + "/" + std::string(name_of(element)) + "/tokens:" +
-                  std::to_string(span.n_tokens) + "/past:" + std::to_string(span.past) + threads_part(n_threads),
+          add("attend/" + std::string(kernels->name) + "/" + std::string(name_of(element)) +
+                  part("tokens:", span.n_tokens) + part("past:", span.past) + part("threads:", n_threads),
               [&suite, kernels, element, span, n_threads](benchmark::State& state) {
                 run_attention(state, suite, *kernels, element, span, n_threads);
               });

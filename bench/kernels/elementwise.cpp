@@ -15,23 +15,16 @@ namespace {
 constexpr std::array<std::size_t, 2> kRows{1, 512};
 constexpr float kEps = 1e-5F;
 
-std::string sized(std::size_t n) { return "/" + std::to_string(n); }
-
-/// Adds a benchmark that moves `bytes` through `body()`.
+/// One call of `body` reads and writes `bytes`.
 template <class Body>
 void run(benchmark::State& state, std::size_t bytes, Body body) {
-  state.counters["GB/s"] =
-      benchmark::Counter(static_cast<double>(bytes) / 1e9, benchmark::Counter::kIsIterationInvariantRate);
-  for (auto _ : state) {
-    body();
-    benchmark::ClobberMemory();
-  }
+  state.counters["GB/s"] = static_cast<double>(bytes) / 1e9 / seconds_per_call(state, body);
 }
 
 template <class RmsNorm>
 void add_rms_norm(std::string_view who, RmsNorm rms_norm) {
   for (std::size_t const rows : kRows) {
-    add("rms_norm/" + std::string(who) + sized(kDim) + "/rows:" + std::to_string(rows), [=](benchmark::State& state) {
+    add("rms_norm/" + std::string(who) + part("", kDim) + part("rows:", rows), [=](benchmark::State& state) {
       std::vector<float> const x = random_floats(rows * kDim);
       std::vector<float> const weight(kDim, 1.5F);
       std::vector<float> y(x.size());
@@ -45,7 +38,7 @@ void add_rms_norm(std::string_view who, RmsNorm rms_norm) {
 /// The gate is refilled for each iteration, or it would sink to denormals: all of them pay for the same copy.
 template <class SiluGate>
 void add_silu_gate(std::string_view who, SiluGate silu_gate) {
-  add("silu_gate/" + std::string(who) + sized(kFfnDim), [=](benchmark::State& state) {
+  add("silu_gate/" + std::string(who) + part("", kFfnDim), [=](benchmark::State& state) {
     std::vector<float> const x = random_floats(kFfnDim);
     std::vector<float> const up = random_floats(kFfnDim);
     std::vector<float> gate(kFfnDim);
@@ -59,7 +52,7 @@ void add_silu_gate(std::string_view who, SiluGate silu_gate) {
 template <class Softmax>
 void add_softmax(std::string_view who, Softmax softmax) {
   for (std::size_t const n : {kFfnDim, kVocab}) {
-    add("softmax/" + std::string(who) + sized(n), [=](benchmark::State& state) {
+    add("softmax/" + std::string(who) + part("", n), [=](benchmark::State& state) {
       std::vector<float> x = random_floats(n);
       run(state, 2 * n * sizeof(float), [&] { softmax(std::span(x)); });
     });
@@ -69,7 +62,7 @@ void add_softmax(std::string_view who, Softmax softmax) {
 void add_rope(KernelTable const& kernels) {
   for (RopeLayout const layout : {RopeLayout::kInterleaved, RopeLayout::kHalves}) {
     std::string const name = layout == RopeLayout::kHalves ? "halves" : "interleaved";
-    add("rope/" + std::string(kernels.name) + "/" + name + sized(kDim), [&kernels, layout](benchmark::State& state) {
+    add("rope/" + std::string(kernels.name) + "/" + name + part("", kDim), [&kernels, layout](benchmark::State& state) {
       std::vector<float> x = random_floats(kDim);
       std::vector<double> inv_freq(kHeadDim / 2);
       std::vector<float> cos(kHeadDim / 2);
@@ -80,7 +73,7 @@ void add_rope(KernelTable const& kernels) {
           [&] { kernels.rope(x.data(), kHeads, kHeadDim, kHeadDim / 2, cos.data(), sin.data(), layout); });
     });
   }
-  add("rope_angles/" + std::string(kernels.name) + sized(kHeadDim), [&kernels](benchmark::State& state) {
+  add("rope_angles/" + std::string(kernels.name) + part("", kHeadDim), [&kernels](benchmark::State& state) {
     std::vector<double> inv_freq(kHeadDim / 2);
     std::vector<float> cos(kHeadDim / 2);
     std::vector<float> sin(kHeadDim / 2);
@@ -92,7 +85,7 @@ void add_rope(KernelTable const& kernels) {
 
 void add_embed(KernelTable const& kernels, FormatTraits const& format) {
   constexpr std::size_t kTableRows = 1024;
-  add("embed/" + std::string(kernels.name) + "/" + std::string(format.name) + sized(kDim),
+  add("embed/" + std::string(kernels.name) + "/" + std::string(format.name) + part("", kDim),
       [&kernels, &format](benchmark::State& state) {
         std::vector<std::byte> stored(kTableRows * row_bytes(format.format, kDim));
         RandomWeights(format.format, 0.0F, 1.0F, 1).next(stored);
@@ -107,7 +100,7 @@ void add_embed(KernelTable const& kernels, FormatTraits const& format) {
 void add_quantize_rows(KernelTable const& kernels) {
   for (std::size_t const cols : {kDim, kFfnDim}) {
     for (std::size_t const rows : kRows) {
-      add("quantize_rows/" + std::string(kernels.name) + sized(cols) + "/rows:" + std::to_string(rows),
+      add("quantize_rows/" + std::string(kernels.name) + part("", cols) + part("rows:", rows),
           [&kernels, cols, rows](benchmark::State& state) {
             std::size_t const blocks = cols / kActivationBlock;
             std::vector<float> const x = random_floats(rows * cols);

@@ -1,7 +1,9 @@
 // What each kernel reaches on this machine, as a share of what the machine can do. See suite.hpp.
 #include <benchmark/benchmark.h>
 
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "bench/kernels/suite.hpp"
 
@@ -20,8 +22,13 @@ int main(int argc, char** argv) {
   lamina::bench::add_attention_benchmarks(suite);
   lamina::bench::add_elementwise_benchmarks(suite);
   benchmark::AddCustomContext("machine", lamina::bench::machine_name());
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  // Many cuts of many kernels: a tenth of a second each, unless the command line says otherwise.
+  std::vector<char*> arguments(argv, argv + argc);
+  std::string min_time = "--benchmark_min_time=0.1";
+  arguments.insert(arguments.begin() + 1, min_time.data());
+  int n_arguments = static_cast<int>(arguments.size());
+  benchmark::Initialize(&n_arguments, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(n_arguments, arguments.data())) return 2;
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

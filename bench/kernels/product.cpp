@@ -7,6 +7,7 @@
 #include "bench/random_weights.hpp"
 #include "lamina/core/aligned.hpp"
 #include "lamina/kernels/dispatch.hpp"
+#include "lamina/model/tiling.hpp"
 #include "lamina/quant/packed_matrix.hpp"
 
 namespace lamina::bench {
@@ -91,20 +92,24 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
 
   double const ops = 2.0 * static_cast<double>(shape.rows * shape.cols * rows);
   bool const quantized = traits(format).quantized;
-  Work const work{static_cast<double>(weights.next().bytes()), quantized ? ops : 0.0, quantized ? 0.0 : ops};
-  suite.report(state, work, kernels.target, n_threads);
+  PackedView const first = weights.next();
+  Work const work{static_cast<double>(first.bytes()), quantized ? ops : 0.0, quantized ? 0.0 : ops};
 
-  // Four tasks a thread, so that a thread that was held up does not hold up all.
+  // Cut as a model cuts it (model/cpu_backend.hpp).
+  lamina::detail::Grid const grid{.n_units = first.panels(),
+                                  .n_rows = rows,
+                                  .unit_work = kPanelRows * shape.cols,
+                                  .unit_bytes = first.panel_bytes,
+                                  .row_bytes = quantized ? shape.cols * 5 / 4 : shape.cols * sizeof(float)};
   ThreadPool& pool = suite.pool(n_threads);
-  std::size_t const n_tasks = n_threads == 1 ? 1 : 4 * n_threads;
-  std::size_t const panels = weights.next().panels();
-  for (auto _ : state) {
+  suite.time(state, work, kernels.target, n_threads, [&] {
     PackedView const w = weights.next();
-    pool.run(n_tasks, [&](std::size_t task) {
-      kernels.matmul(w, panels * task / n_tasks, panels * (task + 1) / n_tasks, x.view, out, Epilogue::kStore);
-    });
-    benchmark::ClobberMemory();
-  }
+    lamina::detail::for_each_tile(
+        pool, grid, [&](std::size_t first_panel, std::size_t last_panel, std::size_t row, std::size_t n_rows) {
+          kernels.matmul(w, first_panel, last_panel, x.view.slice(row, n_rows), out.slice(row, n_rows),
+                         Epilogue::kStore);
+        });
+  });
 }
 
 void run_eigen(benchmark::State& state, Suite& suite, MatrixShape shape, std::size_t rows) {
@@ -114,13 +119,11 @@ void run_eigen(benchmark::State& state, Suite& suite, MatrixShape shape, std::si
   std::vector<float> const x = random_floats(rows * shape.cols);
   std::vector<float> y(rows * shape.rows);
   Work const work{.bytes = static_cast<double>(size) * 4, .float_ops = 2.0 * static_cast<double>(size * rows)};
-  suite.report(state, work, best_kernels().target, 1);
   std::size_t at = 0;
-  for (auto _ : state) {
+  suite.time(state, work, best_kernels().target, 1, [&] {
     baseline::eigen_product(w.data() + at * size, shape.rows, shape.cols, x.data(), rows, y.data());
     at = (at + 1) % n;
-    benchmark::ClobberMemory();
-  }
+  });
 }
 
 }  // namespace
@@ -136,7 +139,7 @@ void add_product_benchmarks(Suite& suite) {
           for (std::size_t const n_threads : thread_counts()) {
             if (is_reference && n_threads > 1) continue;
             add("matmul/" + std::string(kernels->name) + "/" + std::string(format.name) + "/" + shape.name() +
-                    "/rows:" + std::to_string(rows) + threads_part(n_threads),
+                    part("rows:", rows) + part("threads:", n_threads),
                 [&suite, kernels, f = format.format, shape, rows, n_threads](benchmark::State& state) {
                   run_product(state, suite, *kernels, f, shape, rows, n_threads);
                 });
@@ -147,7 +150,7 @@ void add_product_benchmarks(Suite& suite) {
   }
   for (MatrixShape const shape : kShapes) {
     for (std::size_t const rows : kRows) {
-      add("matmul/eigen/F32/" + shape.name() + "/rows:" + std::to_string(rows) + threads_part(1),
+      add("matmul/eigen/F32/" + shape.name() + part("rows:", rows) + part("threads:", 1),
           [&suite, shape, rows](benchmark::State& state) { run_eigen(state, suite, shape, rows); });
     }
   }

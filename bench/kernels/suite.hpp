@@ -1,19 +1,22 @@
 // What the kernel benchmarks share: limits, threads, random data, and the counters that relate a time to the limits.
 //
 // Names read kernel/target/format or element/shape/rows/threads, so that a filter picks any cut:
-//   kernels --benchmark_filter='matmul/avx2/Q4_0/8192x2048/rows:8/threads:1$'
+//   kernels --benchmark_filter='matmul/avx2/Q4_0/8192x2048/rows:8/threads:1/'
 // Counters: GB/s of memory that the kernel must read, Gop/s (two per multiply-add), share_bw of the read bandwidth and
 // share_peak of the target's integer or float peak, both measured by this program for as many threads.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <memory>
 #include <random>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bench/machine.hpp"
@@ -40,7 +43,19 @@ struct Work {
   double float_ops = 0;
 };
 
-/// Limits, thread pools and the last buffers, kept from one benchmark to the next.
+/// Runs the benchmark's iterations. By its own clock, since Google Benchmark tells no time to the code it times.
+template <class Body>
+double seconds_per_call(benchmark::State& state, Body body) {
+  auto const begin = std::chrono::steady_clock::now();
+  for (auto _ : state) {
+    body();
+    benchmark::ClobberMemory();
+  }
+  std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
+  return elapsed.count() / static_cast<double>(state.iterations());
+}
+
+/// Limits and thread pools, kept from one benchmark to the next.
 class Suite {
  public:
   Limits limits;
@@ -51,21 +66,18 @@ class Suite {
     return *pool;
   }
 
-  /// Sets the counters. Call before the timed loop: it measures the limits that were not measured yet.
-  void report(benchmark::State& state, Work const& work, Target target, std::size_t n_threads) {
-    auto const rate = [&](char const* name, double per_iteration) {
-      state.counters[name] = benchmark::Counter(per_iteration, benchmark::Counter::kIsIterationInvariantRate);
+  /// Times `body()` and sets the counters from `work`, which one call does with n_threads threads.
+  template <class Body>
+  void time(benchmark::State& state, Work const& work, Target target, std::size_t n_threads, Body body) {
+    double const calls_per_second = 1.0 / seconds_per_call(state, body);
+    auto const share = [&](char const* name, double amount, double limit) {
+      if (amount > 0 && limit > 0) state.counters[name] = amount * calls_per_second / limit;
     };
-    if (work.bytes > 0) {
-      rate("GB/s", work.bytes / 1e9);
-      rate("share_bw", work.bytes / limits.read_bandwidth(n_threads));
-    }
-    double const ops = work.integer_ops + work.float_ops;
-    if (ops == 0) return;
-    rate("Gop/s", ops / 1e9);
-    double const peak =
-        work.integer_ops > 0 ? limits.integer_peak(target, n_threads) : limits.float_peak(target, n_threads);
-    if (peak > 0) rate("share_peak", ops / peak);
+    share("GB/s", work.bytes, 1e9);
+    share("Gop/s", work.integer_ops + work.float_ops, 1e9);
+    share("share_bw", work.bytes, limits.read_bandwidth(n_threads));
+    if (work.integer_ops > 0) share("share_peak", work.integer_ops, limits.integer_peak(target, n_threads));
+    if (work.float_ops > 0) share("share_peak", work.float_ops, limits.float_peak(target, n_threads));
   }
 
  private:
@@ -87,10 +99,16 @@ inline std::vector<float> random_floats(std::size_t n) {
 /// Registers a benchmark that runs `body(state)` and is timed by the clock on the wall.
 template <class Body>
 void add(std::string const& name, Body body) {
-  benchmark::RegisterBenchmark(name.c_str(), std::move(body))->UseRealTime()->MinTime(0.1);
+  benchmark::RegisterBenchmark(name.c_str(), std::move(body))->UseRealTime();
 }
 
-inline std::string threads_part(std::size_t n_threads) { return "/threads:" + std::to_string(n_threads); }
+/// A part of a name: part("rows:", 8) is "/rows:8".
+inline std::string part(std::string_view label, std::size_t n) {
+  std::string text = "/";
+  text += label;
+  text += std::to_string(n);
+  return text;
+}
 
 void add_product_benchmarks(Suite& suite);
 void add_attention_benchmarks(Suite& suite);
