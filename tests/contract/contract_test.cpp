@@ -1,0 +1,218 @@
+// The numeric contract: a row of logits has the same bits whatever it was computed with. Random models, so that it runs
+// everywhere; ../model/stories_test.cpp does the same on a trained one.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lamina/model/llama.hpp"
+#include "lamina/model/model.hpp"
+#include "lamina/model/session.hpp"
+#include "model/random_model.hpp"
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+constexpr std::size_t kTokens = 75;  // three blocks of the cache, the last one not full
+
+using Cache = ContiguousCache<KvElement::kF16>;
+
+Model<Llama> load(Checkpoint const& checkpoint, LoadOptions options = {}) {
+  return Model<Llama>::load(checkpoint, std::move(options));
+}
+
+/// Logits after every token, computed in chunks of the given length.
+template <class C = Cache, class M>
+Bits run(M const& model, std::vector<Token> const& tokens, std::size_t chunk) {
+  Session<M, C> session(model, {.capacity = tokens.size(), .prefill_chunk = chunk, .max_logits = chunk});
+  Bits all;
+  for (std::size_t i = 0; i < tokens.size(); i += chunk) {
+    Logits const logits = session.evaluate(std::span(tokens).subspan(i, std::min(chunk, tokens.size() - i)));
+    for (std::size_t r = 0; r < logits.rows; ++r) {
+      Bits const row = bits_of(logits.row(r));
+      all.insert(all.end(), row.begin(), row.end());
+    }
+  }
+  return all;
+}
+
+std::uint64_t fnv1a(Bits const& bits) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (std::uint32_t const word : bits) {
+    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ ((word >> shift) & 0xffu)) * 0x100000001b3u;
+  }
+  return hash;
+}
+
+struct Variant {
+  Format format;
+  bool tied;
+  std::uint64_t fingerprint;  // of the logits, on every machine, compiler and build
+};
+
+constexpr std::array kVariants{
+    Variant{Format::kF32, true, 0x3cee695497161568},  Variant{Format::kF16, false, 0x49c5141b9266b613},
+    Variant{Format::kBF16, true, 0x917129913873d9dc}, Variant{Format::kQ8_0, false, 0xdc875f15a8c9d42a},
+    Variant{Format::kQ4_0, true, 0x8e85621de4896ec6},
+};
+
+RandomModel model_of(Variant const& v) { return {.format = v.format, .tied = v.tied}; }
+
+template <class F>
+void for_each_variant(F const& f) {
+  for (Variant const& v : kVariants) {
+    CAPTURE(traits(v.format).name);
+    f(v, random_checkpoint(model_of(v)), random_tokens(kTokens, RandomModel{}.n_vocab));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the logits' fingerprint is the one on record") {
+  for_each_variant([](Variant const& v, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    CHECK(fnv1a(run(load(checkpoint), tokens, kTokens)) == v.fingerprint);
+  });
+}
+
+TEST_CASE("chunks of the prompt change no bit") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    auto const model = load(checkpoint);
+    Bits const whole = run(model, tokens, kTokens);
+    for (std::size_t const chunk : {1, 2, 3, 7, 32}) {
+      CAPTURE(chunk);
+      CHECK(run(model, tokens, chunk) == whole);
+    }
+  });
+}
+
+TEST_CASE("threads change no bit") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    Bits const serial = run(load(checkpoint), tokens, kTokens);
+    for (std::size_t const threads : {2, 3, 4}) {
+      CAPTURE(threads);
+      auto const model = load(checkpoint, {.threads = threads});
+      CHECK(run(model, tokens, kTokens) == serial);
+      CHECK(run(model, tokens, 7) == serial);
+      CHECK(run(model, tokens, 1) == serial);
+    }
+  });
+}
+
+TEST_CASE("a model wide enough that each product of a decode step is cut among threads") {
+  RandomModel const wide{.n_layers = 1, .dim = 512, .n_heads = 16, .n_kv_heads = 4, .ffn_dim = 1056};
+  for (Format const format : {Format::kF32, Format::kQ4_0}) {
+    RandomModel m = wide;
+    m.format = format;
+    auto const checkpoint = random_checkpoint(m);
+    auto const tokens = random_tokens(40, m.n_vocab);
+    Bits const serial = run(load(checkpoint), tokens, 40);
+    for (std::size_t const threads : {2, 3, 4}) {
+      auto const model = load(checkpoint, {.threads = threads});
+      CHECK(run(model, tokens, 40) == serial);
+      CHECK(run(model, tokens, 1) == serial);
+    }
+  }
+}
+
+TEST_CASE("every instruction set with FMA gives the reference's bits; others are close") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    Bits const expected = run(load(checkpoint, {.kernels = &reference_kernels()}), tokens, kTokens);
+    for (KernelTable const* kernels : available_kernels()) {
+      CAPTURE(kernels->name);
+      auto const model = load(checkpoint, {.kernels = kernels});
+      Bits const bits = run(model, tokens, kTokens);
+      if (kernels->bit_exact) {
+        CHECK(bits == expected);
+        CHECK(run(model, tokens, 1) == expected);
+      } else {
+        double worst = 0.0;
+        for (std::size_t i = 0; i < bits.size(); ++i) {
+          worst = std::max(worst, std::abs(static_cast<double>(std::bit_cast<float>(bits[i])) -
+                                           static_cast<double>(std::bit_cast<float>(expected[i]))));
+        }
+        CHECK(worst < 0.05);
+      }
+    }
+  });
+}
+
+TEST_CASE("a sequence alone and among eight others of mixed lengths has the same bits") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    auto const model = load(checkpoint, {.threads = 2});
+    Bits const alone = run(model, tokens, 1);
+    constexpr std::size_t kOthers = 8;
+    Cache cache(model.kv_shape(), {.capacity = 128, .max_sequences = kOthers + 1});
+    auto workspace = model.make_workspace({.max_rows = 256, .max_logits = 256, .max_context = 9 * 128});
+    std::vector<SequenceId> sequences;
+    for (std::size_t i = 0; i <= kOthers; ++i) sequences.push_back(cache.create());
+    // Ours is in the middle of the batch, in pieces of 1 to 5 tokens; each other one has its own text and piece length,
+    // from none to 20, and is taken back now and then.
+    auto const other = random_tokens(64, RandomModel{}.n_vocab, 99);
+    std::size_t done = 0;
+    for (std::size_t round = 0; done < tokens.size(); ++round) {
+      std::size_t const n = std::min(round % 5 + 1, tokens.size() - done);
+      std::vector<BatchItem> batch;
+      std::size_t row = 0;
+      for (std::size_t i = 0; i <= kOthers; ++i) {
+        if (i == kOthers / 2) {
+          batch.push_back({sequences[i], std::span(tokens).subspan(done, n), LogitsFor::kAll});
+          continue;
+        }
+        std::size_t const length = (round * 7 + i * 5) % 21;
+        if (length == 0) continue;
+        if (cache.length(sequences[i]) + length > cache.capacity()) cache.truncate(sequences[i], i);
+        LogitsFor const wanted = i % 3 == 0 ? LogitsFor::kNone : i % 3 == 1 ? LogitsFor::kLast : LogitsFor::kAll;
+        batch.push_back({sequences[i], std::span(other).subspan(i, length), wanted});
+        if (i < kOthers / 2) row += wanted == LogitsFor::kNone ? 0 : wanted == LogitsFor::kLast ? 1 : length;
+      }
+      Logits const logits = model.forward(batch, cache, workspace);
+      for (std::size_t j = 0; j < n; ++j) {
+        Bits const expected(alone.begin() + static_cast<std::ptrdiff_t>((done + j) * logits.cols),
+                            alone.begin() + static_cast<std::ptrdiff_t>((done + j + 1) * logits.cols));
+        CHECK(bits_of(logits.row(row + j)) == expected);
+      }
+      done += n;
+    }
+  });
+}
+
+TEST_CASE("the last row's logits do not depend on which rows are asked for") {
+  auto const checkpoint = random_checkpoint({.format = Format::kQ8_0});
+  auto const model = load(checkpoint);
+  auto const tokens = random_tokens(40, RandomModel{}.n_vocab);
+  Bits const all = run(model, tokens, 40);
+  Session session(model, {.capacity = 64});
+  CHECK(bits_of(session.prefill(tokens)) == Bits(all.end() - RandomModel{}.n_vocab, all.end()));
+}
+
+TEST_CASE("conversion at load equals a file that was quantized beforehand") {
+  auto const source = random_checkpoint({.format = Format::kF32, .tied = false});
+  auto const tokens = random_tokens(20, RandomModel{}.n_vocab);
+  for (FormatTraits const& t : kFormats) {
+    CAPTURE(t.name);
+    auto const converted = run(load(source, {.convert = t.format}), tokens, 20);
+    auto const stored = run(load(random_checkpoint({.format = t.format, .tied = false})), tokens, 20);
+    CHECK(converted == stored);
+  }
+  auto const by_type = Model<Llama, quant::Q4_0>::load(source);
+  CHECK(run(by_type, tokens, 20) == run(load(source, {.convert = Format::kQ4_0}), tokens, 20));
+}
+
+TEST_CASE("the f32 cache obeys the contract too") {
+  auto const checkpoint = random_checkpoint({.format = Format::kQ4_0});
+  auto const tokens = random_tokens(kTokens, RandomModel{}.n_vocab);
+  using F32Cache = ContiguousCache<KvElement::kF32>;
+  Bits const expected = run<F32Cache>(load(checkpoint, {.kernels = &reference_kernels()}), tokens, kTokens);
+  for (std::size_t const chunk : {1, 7, 75}) {
+    CHECK(run<F32Cache>(load(checkpoint, {.threads = 3}), tokens, chunk) == expected);
+  }
+}

@@ -1,0 +1,222 @@
+// A forward pass: what it refuses, and what a refusal, a cancellation or a NaN leaves behind.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lamina/model/llama.hpp"
+#include "lamina/model/model.hpp"
+#include "lamina/model/session.hpp"
+#include "model/random_model.hpp"
+
+using namespace lamina;
+using namespace lamina::test;
+
+namespace {
+
+/// Qwen 2's shape: biases, and RoPE over halves.
+struct Biased {
+  static constexpr std::string_view name = "biased";
+  static constexpr auto norm = Norm::Rms;
+  static constexpr auto rope = Rope::Halves;
+  static constexpr auto ffn = Ffn::SwiGlu;
+  static constexpr bool qkv_bias = true;
+  static constexpr TensorNames tensors{};
+};
+
+using Cache = ContiguousCache<KvElement::kF32>;
+
+struct Fixture {
+  Model<Llama> model = Model<Llama>::load(random_checkpoint({}));
+  Cache cache{model.kv_shape(), {.capacity = 64, .max_sequences = 2}};
+  Workspace workspace = model.make_workspace({.max_rows = 40, .max_logits = 4, .max_context = 128});
+  SequenceId a = cache.create();
+  SequenceId b = cache.create();
+  std::vector<Token> tokens = random_tokens(64, 107);
+
+  Logits forward(std::vector<BatchItem> const& batch, std::stop_token stop = {}) {
+    return model.forward(batch, cache, workspace, stop);
+  }
+  [[nodiscard]] std::span<Token const> first(std::size_t n) const { return std::span(tokens).first(n); }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "bad batches are refused, and nothing is committed") {
+  auto const refused = [&](std::vector<BatchItem> const& batch) {
+    Error const error = error_of([&] { forward(batch); });
+    CHECK(cache.length(a) == 0);
+    CHECK(cache.length(b) == 0);
+    return error;
+  };
+  CHECK(refused({}).code() == Errc::kInvalidArgument);
+  CHECK(refused({{a, {}, LogitsFor::kLast}}).code() == Errc::kInvalidArgument);
+  CHECK(refused({{a, first(3)}, {a, first(2)}}).code() == Errc::kInvalidArgument);
+  CHECK(refused({{SequenceId{77}, first(3)}}).code() == Errc::kInvalidArgument);
+  tokens[2] = 107;
+  Error const token = refused({{b, first(2)}, {a, first(3)}});
+  CHECK(token.code() == Errc::kTokenOutOfRange);
+  CHECK(says(token, "107"));
+  tokens[2] = -1;
+  CHECK(refused({{a, first(3)}}).code() == Errc::kTokenOutOfRange);
+  tokens[2] = 0;
+  CHECK(says(refused({{a, first(41)}}), "workspace"));
+  CHECK(says(refused({{a, first(5), LogitsFor::kAll}}), "workspace"));
+  std::vector<Token> const many(65, 1);
+  CHECK(refused({{b, first(2)}, {a, many}}).code() == Errc::kContextFull);
+  Cache other({2, 2, 8}, {});
+  auto const s = other.create();
+  std::vector<BatchItem> const batch{{s, first(2)}};
+  CHECK(error_of([&] { model.forward(batch, other, workspace); }).code() == Errc::kShape);
+}
+
+TEST_CASE_FIXTURE(Fixture, "logits come for the rows asked for, in order of the batch") {
+  Logits const none = forward({{a, first(3), LogitsFor::kNone}});
+  CHECK(none.rows == 0);
+  CHECK(cache.length(a) == 3);
+  Logits const some = forward({{b, first(3), LogitsFor::kAll}, {a, first(1), LogitsFor::kLast}});
+  CHECK(some.rows == 4);
+  CHECK(some.cols == 107);
+  CHECK(cache.length(a) == 4);
+  CHECK(cache.length(b) == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a full context is an error until it is truncated") {
+  forward({{a, first(40)}});
+  forward({{a, first(24)}});
+  Error const error = error_of([&] { forward({{b, first(1)}, {a, first(1)}}); });
+  CHECK(error.code() == Errc::kContextFull);
+  CHECK(says(error, "64"));
+  CHECK(cache.length(b) == 0);
+  cache.truncate(a, 63);
+  forward({{a, first(1)}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "cancellation leaves the cache as it was") {
+  Bits const expected = bits_of(forward({{a, first(20)}}).row(0));
+  cache.truncate(a, 0);
+  std::stop_source source;
+  source.request_stop();
+  CHECK(error_of([&] { forward({{a, first(20)}}, source.get_token()); }).code() == Errc::kCancelled);
+  CHECK(cache.length(a) == 0);
+  CHECK(bits_of(forward({{a, first(20)}}).row(0)) == expected);
+}
+
+TEST_CASE("cancellation is honoured within one operation of a layer") {
+  // An executor that triggers the stop in its n-th run: every later run would be another operation's.
+  std::stop_source source;
+  std::size_t runs = 0;
+  std::size_t const stop_at = 7;
+  std::size_t seen_after = 0;
+  auto loop = [&](std::size_t n, TaskRef task) {
+    if (source.stop_requested()) ++seen_after;
+    if (++runs == stop_at) source.request_stop();
+    for (std::size_t i = 0; i < n; ++i) task(i);
+  };
+  HostExecutor executor(4, loop);
+  using Backend = Cpu<decltype(executor)>;
+  auto const model = Model<Llama, quant::AsStored, Backend>::load(random_checkpoint({.ffn_dim = 4096}), {},
+                                                                  Backend(executor, best_kernels()));
+  runs = 0;
+  source = std::stop_source();
+  Session<decltype(model), Cache> session(Model<Llama, quant::AsStored, Backend>(model), {.capacity = 256});
+  auto const tokens = random_tokens(256, 107);
+  CHECK(error_of([&] { session.prefill(tokens, source.get_token()); }).code() == Errc::kCancelled);
+  CHECK(session.length() == 0);
+  CHECK(session.cache().length(session.sequence()) == 0);
+  CHECK(seen_after <= 1);  // attention is two runs
+}
+
+TEST_CASE("NaN in the logits is an error that names the row, and is not kept") {
+  // A vocabulary in which token 3 is poison.
+  auto const checkpoint = random_checkpoint(
+      {.tied = false}, {}, [](std::string name) { return name == "token_embd.weight" ? "replaced" : name; });
+  ModelFile file;
+  file.writer.set_all(checkpoint.metadata());
+  for (TensorInfo const& t : checkpoint.tensors()) {
+    if (t.name != "replaced") {
+      file.writer.add(t.name, t.format, t.dims, t.bytes);
+      continue;
+    }
+    auto& bytes = file.data.emplace_back(t.bytes.begin(), t.bytes.end());
+    float const nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(bytes.data() + 3 * 64 * sizeof(float), &nan, sizeof(nan));
+    file.writer.add("token_embd.weight", t.format, t.dims, bytes);
+  }
+  std::string folder = (std::filesystem::temp_directory_path() / "lamina_nan_XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  auto const path = std::filesystem::path(folder) / "nan.gguf";
+  file.writer.write(path);
+  auto const model = Model<Llama>::load(Checkpoint::open(path));
+  std::filesystem::remove_all(folder);
+  Session session(model, {.capacity = 64, .max_logits = 8});
+  std::vector<Token> const clean{1, 2, 4};
+  Bits const expected = bits_of(session.prefill(clean));
+  std::vector<Token> const poisoned{5, 3, 6};
+  Error const error = error_of([&] { session.evaluate(poisoned); });
+  CHECK(error.code() == Errc::kNotFinite);
+  CHECK(says(error, "row 1"));
+  CHECK(session.length() == 3);
+  // What the poisoned tokens left in the cache beyond its length reaches no later token.
+  Bits const after = bits_of(session.step(7));
+  session.truncate(0);
+  CHECK(bits_of(session.prefill(clean)) == expected);
+  CHECK(bits_of(session.step(7)) == after);
+}
+
+TEST_CASE("biases and the other RoPE layout reach the logits, with the same bits in any chunks") {
+  auto const checkpoint = random_checkpoint({.format = Format::kQ8_0, .qkv_bias = true, .architecture = "biased"});
+  auto const model = Model<Biased>::load(checkpoint);
+  auto const tokens = random_tokens(40, 107);
+  Session session(model, {.capacity = 64});
+  Bits const whole = bits_of(session.prefill(tokens));
+  session.truncate(0);
+  for (Token const t : tokens) session.step(t);
+  CHECK(bits_of(session.logits()) == whole);
+
+  struct Unbiased : Biased {
+    static constexpr bool qkv_bias = false;
+  };
+  Session without(Model<Unbiased>::load(checkpoint), {.capacity = 64});
+  CHECK(bits_of(without.prefill(tokens)) != whole);
+  struct Interleaved : Biased {
+    static constexpr auto rope = Rope::Interleaved;
+  };
+  Session interleaved(Model<Interleaved>::load(checkpoint), {.capacity = 64});
+  CHECK(bits_of(interleaved.prefill(tokens)) != whole);
+}
+
+TEST_CASE("two sessions on one model in two threads") {
+  auto const model = Model<Llama>::load(random_checkpoint({.format = Format::kQ4_0}), {.threads = 2});
+  auto const run = [&](std::uint64_t seed, Bits& out) {
+    Session session(model, {.capacity = 128});
+    session.prefill(random_tokens(60, 107, seed));
+    for (Token const t : random_tokens(40, 107, seed + 1)) session.step(t);
+    out = bits_of(session.logits());
+  };
+  Bits expected[2];
+  run(1, expected[0]);
+  run(2, expected[1]);
+  Bits found[2];
+  {
+    std::jthread const first([&] { run(1, found[0]); });
+    std::jthread const second([&] { run(2, found[1]); });
+  }
+  CHECK(found[0] == expected[0]);
+  CHECK(found[1] == expected[1]);
+}
+
+TEST_CASE("absurd workspaces are errors") {
+  auto const model = Model<Llama>::load(random_checkpoint({}));
+  constexpr auto kHuge = std::numeric_limits<std::size_t>::max();
+  for (WorkspaceOptions const options :
+       {WorkspaceOptions{0, 1, 1}, WorkspaceOptions{1, 2, 1}, WorkspaceOptions{1, 1, 0}, WorkspaceOptions{kHuge, 1, 1},
+        WorkspaceOptions{1, 1, kHuge}}) {
+    CHECK(error_of([&] { static_cast<void>(model.make_workspace(options)); }).code() == Errc::kInvalidArgument);
+  }
+}
