@@ -1,0 +1,27 @@
+// All of lamina but the opt-in sets (cuda/, mpi/).
+//
+// A program that links lamina::kernels compiles this in a few seconds; header-only it brings the SIMD kernels of every
+// instruction set with it. To see less, include the headers of single folders.
+#pragma once
+
+#include "lamina/cache/contiguous_cache.hpp"
+#include "lamina/core/eigen.hpp"
+#include "lamina/core/error.hpp"
+#include "lamina/core/executor.hpp"
+#include "lamina/core/token.hpp"
+#include "lamina/core/version.hpp"
+#include "lamina/decode/decode.hpp"
+#include "lamina/io/checkpoint.hpp"
+#include "lamina/io/gguf_writer.hpp"
+#include "lamina/kernels/dispatch.hpp"
+#include "lamina/model/any_model.hpp"
+#include "lamina/model/llama.hpp"
+#include "lamina/model/model.hpp"
+#include "lamina/model/session.hpp"
+#include "lamina/quant/packed_matrix.hpp"
+#include "lamina/quant/quantizer.hpp"
+#include "lamina/sampler/sampler.hpp"
+#include "lamina/text/chat_format.hpp"
+#include "lamina/text/detokenizer.hpp"
+#include "lamina/text/tokenizer.hpp"
+#include "lamina/text/vocabulary.hpp"
