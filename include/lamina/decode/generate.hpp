@@ -45,9 +45,7 @@ class Generation {
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(Iterator const& i, std::default_sentinel_t) noexcept {
-      return i.generation_->finish_ != FinishReason::kRunning;
-    }
+    bool operator==(std::default_sentinel_t) const noexcept { return generation_->finish_ != FinishReason::kRunning; }
 
    private:
     Generation* generation_;

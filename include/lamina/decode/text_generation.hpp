@@ -42,7 +42,7 @@ class TextGeneration {
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(Iterator const& i, std::default_sentinel_t) noexcept { return i.generation_->at_end_; }
+    bool operator==(std::default_sentinel_t) const noexcept { return generation_->at_end_; }
 
    private:
     TextGeneration* generation_;

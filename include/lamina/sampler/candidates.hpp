@@ -157,10 +157,10 @@ class Candidates {
   }
 
   /// The k-th candidate in order of preference, 1 <= k <= size(): O(size() + k), nothing is moved.
-  /// Candidates that are NaN count as absent; throws Error{kNotFinite} where that leaves fewer than k.
+  /// Throws as max_logit() does.
   [[nodiscard]] Candidate kth_best(std::size_t k) {
+    static_cast<void>(max_logit());
     auto& places = select_best(k);
-    if (places.size() < k) fail_not_finite();
     auto const kth = places.begin() + static_cast<std::ptrdiff_t>(k - 1);
     std::nth_element(places.begin(), kth, places.end(), order());
     return (*this)[kth->index];

@@ -79,6 +79,7 @@ class MinP {
   }
 
   void operator()(Candidates& candidates) const {
+    if (log_p_ == -std::numeric_limits<float>::infinity()) return;
     float const bound = candidates.max_logit() + log_p_;
     candidates.keep_through({std::numeric_limits<Token>::max(), bound});
   }

@@ -44,6 +44,7 @@ class Penalties {
   }
 
   void operator()(Candidates& candidates) {
+    if (options_.repetition == 1.0F && options_.frequency == 0.0F && options_.presence == 0.0F) return;
     auto const history = candidates.history();
     auto const recent = history.last(std::min(options_.window, history.size()));
     // Room for twice the history: it grows by a token each step, and steps shall not allocate.
