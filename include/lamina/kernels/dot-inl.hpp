@@ -84,6 +84,13 @@ struct Bytes : Nibbles {
 
 using Raw = decltype(zero());
 
+/// Nothing, but GCC cannot see that: it would reorder the additions of a whole block, for which it keeps all products
+/// at a time, most of them on the stack (measured with GCC 12 on Zen 3: 0.4 times the speed).
+HWY_INLINE Raw in_order(Raw v) {
+  __asm__("" : "+v"(v));
+  return v;
+}
+
 /// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: one block fits int16.
 struct Nibbles {
   static constexpr int kOffset = 8;
@@ -91,7 +98,7 @@ struct Nibbles {
   using Acc = Raw;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
   static HWY_INLINE Acc start() { return zero(); }
-  static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return add16(acc, maddubs(w, x.raw)); }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return in_order(add16(acc, maddubs(w, x.raw))); }
   static HWY_INLINE Ints sum(Acc acc) { return Ints{madd(acc, ones16())}; }
 };
 
@@ -124,7 +131,7 @@ struct Bytes {
   static HWY_INLINE Raw with_sign(Ints x, W w) { return _mm_sign_epi8(x.raw, w.sign); }
 #endif
   static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
-    return hn::Add(acc, Ints{madd(maddubs(w.magnitude, with_sign(x, w)), ones16())});
+    return Ints{in_order(hn::Add(acc, Ints{madd(maddubs(w.magnitude, with_sign(x, w)), ones16())}).raw)};
   }
 };
 

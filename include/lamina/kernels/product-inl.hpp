@@ -28,9 +28,8 @@ using dot::kVectors;
 /// Calls f with the constants 0 .. N - 1. A loop with `#pragma unroll` leaves arrays of registers in memory at -O2.
 template <std::size_t N, class F>
 HWY_INLINE void unroll(F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) HWY_ATTR __attribute__((always_inline)) {
-    (f(std::integral_constant<std::size_t, I>{}), ...);
-  }(std::make_index_sequence<N>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>)
+      LAMINA_INLINED { (f(std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<N>{});
 }
 
 /// kLanes binary16 numbers as float.
@@ -100,28 +99,30 @@ void quantized_tile(typename Steps::Format::PanelBlock const* panel, std::size_t
   FloatTag const tag;
   IntTag const int_tag;
   Floats acc[R][kVectors];
-  unroll<R>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { acc[r][v] = hn::Zero(tag); }); });
+  unroll<R>([&](auto r)
+                LAMINA_INLINED { unroll<kVectors>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::Zero(tag); }); });
 
   for (std::size_t b = 0; b < blocks; ++b) {
     auto const& block = panel[b];
     std::int8_t const* q = x.q + b * kActivationBlock;
     typename Dot::Acc dots[R][kVectors];
-    unroll<R>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { dots[r][v] = Dot::start(); }); });
-    unroll<Steps::kSteps>([&](auto step) HWY_ATTR {
+    unroll<R>([&](auto r)
+                  LAMINA_INLINED { unroll<kVectors>([&](auto v) LAMINA_INLINED { dots[r][v] = Dot::start(); }); });
+    unroll<Steps::kSteps>([&](auto step) LAMINA_INLINED {
       typename Dot::W w[kVectors][Steps::kRegisters];
-      unroll<kVectors>([&](auto v) HWY_ATTR { Steps::load(block, step, v, w[v]); });
-      unroll<R>([&](auto r) HWY_ATTR {
-        unroll<Steps::kRegisters>([&](auto i) HWY_ATTR {
+      unroll<kVectors>([&](auto v) LAMINA_INLINED { Steps::load(block, step, v, w[v]); });
+      unroll<R>([&](auto r) LAMINA_INLINED {
+        unroll<Steps::kRegisters>([&](auto i) LAMINA_INLINED {
           Ints const four = dot::broadcast4(q + r * x.cols + Steps::column(step, i));
-          unroll<kVectors>([&](auto v) HWY_ATTR { dots[r][v] = Dot::add(dots[r][v], w[v][i], four); });
+          unroll<kVectors>([&](auto v) LAMINA_INLINED { dots[r][v] = Dot::add(dots[r][v], w[v][i], four); });
         });
       });
     });
     Floats w_scale[kVectors];
-    unroll<kVectors>([&](auto v) HWY_ATTR { w_scale[v] = load_half(block.d + v * kLanes); });
-    unroll<R>([&](auto r) HWY_ATTR {
+    unroll<kVectors>([&](auto v) LAMINA_INLINED { w_scale[v] = load_half(block.d + v * kLanes); });
+    unroll<R>([&](auto r) LAMINA_INLINED {
       Floats const x_scale = hn::Set(tag, x.scale[r * blocks + b]);
-      unroll<kVectors>([&](auto v) HWY_ATTR {
+      unroll<kVectors>([&](auto v) LAMINA_INLINED {
         Ints sum = Dot::sum(dots[r][v]);
         if constexpr (Dot::kOffset != 0) {
           Ints const x_sum = hn::Set(int_tag, x.sum[r * blocks + b]);
@@ -131,8 +132,8 @@ void quantized_tile(typename Steps::Format::PanelBlock const* panel, std::size_t
       });
     });
   }
-  unroll<R>([&](auto r) HWY_ATTR {
-    unroll<kVectors>([&](auto v) HWY_ATTR { hn::StoreU(acc[r][v], tag, out + r * kPanelRows + v * kLanes); });
+  unroll<R>([&](auto r) LAMINA_INLINED {
+    unroll<kVectors>([&](auto v) LAMINA_INLINED { hn::StoreU(acc[r][v], tag, out + r * kPanelRows + v * kLanes); });
   });
 }
 
@@ -152,17 +153,18 @@ void float_tile(typename F::PanelBlock const* panel, std::size_t cols, MatrixVie
                 float* out) noexcept {
   FloatTag const tag;
   Floats acc[R][kVectors];
-  unroll<R>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { acc[r][v] = hn::Zero(tag); }); });
+  unroll<R>([&](auto r)
+                LAMINA_INLINED { unroll<kVectors>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::Zero(tag); }); });
   for (std::size_t k = 0; k < cols; ++k) {
     Floats w[kVectors];
-    unroll<kVectors>([&](auto v) HWY_ATTR { w[v] = load_column(panel[k], v); });
-    unroll<R>([&](auto r) HWY_ATTR {
+    unroll<kVectors>([&](auto v) LAMINA_INLINED { w[v] = load_column(panel[k], v); });
+    unroll<R>([&](auto r) LAMINA_INLINED {
       Floats const one = hn::Set(tag, x.data[r * x.stride + k]);
-      unroll<kVectors>([&](auto v) HWY_ATTR { acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]); });
+      unroll<kVectors>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]); });
     });
   }
-  unroll<R>([&](auto r) HWY_ATTR {
-    unroll<kVectors>([&](auto v) HWY_ATTR { hn::StoreU(acc[r][v], tag, out + r * kPanelRows + v * kLanes); });
+  unroll<R>([&](auto r) LAMINA_INLINED {
+    unroll<kVectors>([&](auto v) LAMINA_INLINED { hn::StoreU(acc[r][v], tag, out + r * kPanelRows + v * kLanes); });
   });
 }
 
@@ -207,7 +209,7 @@ HWY_INLINE void for_panels(PackedView const& w, std::size_t first_panel, std::si
       std::size_t const n = std::min(w.rows - column, kPanelRows);
       MatrixView<float> const out(y.data + column, y.rows, n, y.stride);
       panel_rows<R>(row, end, n, out, epilogue,
-                    [&](auto rows, std::size_t first, float* result) HWY_ATTR { tile(rows, p, first, result); });
+                    [&](auto rows, std::size_t first, float* result) LAMINA_INLINED { tile(rows, p, first, result); });
     }
   }
 }
@@ -216,7 +218,7 @@ template <class Steps>
 void quantized_matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel, QuantizedRows const& x,
                       MatrixView<float> y, Epilogue epilogue) noexcept {
   for_panels<kQuantizedRows>(w, first_panel, last_panel, x.cols, y, epilogue,
-                             [&](auto rows, std::size_t panel, std::size_t first, float* out) HWY_ATTR {
+                             [&](auto rows, std::size_t panel, std::size_t first, float* out) LAMINA_INLINED {
                                quantized_tile<Steps, rows>(detail::panel_of<typename Steps::Format>(w, panel),
                                                            x.blocks(), x.slice(first, rows), out);
                              });
@@ -226,7 +228,7 @@ template <WeightFormat F>
 void float_matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel,
                   MatrixView<float const> const& x, MatrixView<float> y, Epilogue epilogue) noexcept {
   for_panels<kFloatRows>(w, first_panel, last_panel, x.cols * sizeof(float), y, epilogue,
-                         [&](auto rows, std::size_t panel, std::size_t first, float* out) HWY_ATTR {
+                         [&](auto rows, std::size_t panel, std::size_t first, float* out) LAMINA_INLINED {
                            float_tile<F, rows>(detail::panel_of<F>(w, panel), w.cols, x.slice(first, rows), out);
                          });
 }
@@ -261,7 +263,7 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       std::int8_t* q = out.q + r * out.cols + b * kActivationBlock;
       tiles::Floats values[kParts];
       tiles::Ints max_bits = hn::Zero(int_tag);
-      tiles::unroll<kParts>([&](auto i) HWY_ATTR {
+      tiles::unroll<kParts>([&](auto i) LAMINA_INLINED {
         values[i] = hn::LoadU(tag, in + i * kLanes);
         max_bits = hn::Max(max_bits, hn::And(hn::BitCast(int_tag, values[i]), magnitude));
       });
@@ -277,7 +279,7 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       }
       auto const inverse = hn::Set(tag, 127.0F / max);
       tiles::Ints sum = hn::Zero(int_tag);
-      tiles::unroll<kParts>([&](auto i) HWY_ATTR {
+      tiles::unroll<kParts>([&](auto i) LAMINA_INLINED {
         auto const rounded = hn::NearestInt(hn::Mul(values[i], inverse));
         sum = hn::Add(sum, rounded);
         hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q + i * kLanes);

@@ -32,14 +32,14 @@
 //
 //   #endif  // LAMINA_KERNELS_TOPIC_INL_HPP
 //
-// and include it in pass-inl.hpp; table-inl.hpp collects the functions by their names. Lambdas need HWY_ATTR after
-// their parameters (GCC does not hand them the target of their function). Code that does not depend on the target must
-// not sit between HWY_BEFORE_NAMESPACE and HWY_AFTER_NAMESPACE, and must not be called there if it is inline and the
-// bits of a float depend on it: it would be compiled with the host's flags.
-// The scalar versions of the same functions live in namespace lamina::reference: those of products in
-// reference_product.hpp, all others in reference.hpp, which includes it and ends with the collection
-// `inline constexpr KernelTable reference::kTable{.target = Target::kReference, .name = "reference", ...}`.
-// Use hn::MulAdd for every product that feeds an addition where LAMINA_PASS_EXACT; never write a * b + c on floats.
+// and include it in pass-inl.hpp; table-inl.hpp collects the functions by their names. Lambdas need HWY_ATTR or
+// LAMINA_INLINED after their parameters (GCC does not hand them the target of their function). Code that does not
+// depend on the target must not sit between HWY_BEFORE_NAMESPACE and HWY_AFTER_NAMESPACE, and must not be called there
+// if it is inline and the bits of a float depend on it: it would be compiled with the host's flags. The scalar versions
+// of the same functions live in namespace lamina::reference: those of products in reference_product.hpp, all others in
+// reference.hpp, which includes it and ends with the collection `inline constexpr KernelTable reference::kTable{.target
+// = Target::kReference, .name = "reference", ...}`. Use hn::MulAdd for every product that feeds an addition where
+// LAMINA_PASS_EXACT; never write a * b + c on floats.
 //
 // Macros of a pass: LAMINA_PASS_TARGET (a Target), LAMINA_PASS_NAME (a string), LAMINA_PASS_EXACT (0 or 1: FMA),
 // LAMINA_PASS_VNNI, LAMINA_PASS_SDOT, LAMINA_PASS_SMMLA (0 or 1: instructions beyond those that Highway's target has).
@@ -79,6 +79,9 @@
 // (HWY_EXPORT and the like), which we don't need: undefined again below, so that the host still gets it.
 #include "hwy/base.h"
 #include "hwy/targets.h"
+
+// After the parameters of a lambda: it has the target of the pass and becomes part of its caller.
+#define LAMINA_INLINED HWY_ATTR __attribute__((always_inline))
 
 // Targets to compile here: all, unless a translation unit of the compiled library says which.
 #define LAMINA_PASS_BIT_SSE4 1
