@@ -147,7 +147,6 @@ TEST_CASE("penalties see prompt and generated tokens") {
   FakeSession session;
   auto run = generate(session, Tokens{3, 2, 1}, presence_penalty(100.0F) | greedy(), {.max_tokens = 2});
   CHECK(collect(run) == Tokens{0, 4});  // likeliest are 2 and 3, which the prompt has; then 1 and 2, and 0 is taken
-});  // 2 is the likeliest and 3 the next, both penalized to below 1; 0.04 < 0 is not
 }
 
 TEST_CASE("progress of the prompt") {
