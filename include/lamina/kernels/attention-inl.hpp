@@ -58,9 +58,12 @@ HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::siz
                            std::size_t end, hn::Vec<D> (&acc)[R][T]) {
   for (std::size_t k = begin; k < end; ++k) {
     hn::Vec<D> column[T];
+    LAMINA_UNROLL
     for (std::size_t j = 0; j < T; ++j) column[j] = load_float(d, b + k * stride + j * hn::Lanes(d));
+    LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       auto const row = hn::Set(d, a[r][k]);
+      LAMINA_UNROLL
       for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::MulAdd(row, column[j], acc[r][j]);
     }
   }
@@ -99,14 +102,19 @@ void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const
   constexpr std::size_t T = std::min(columns_for(R), kBlockVectors);
   Full const d;
   float const* q[R];
+  LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) q[r] = tile.q[first + r];
   for (std::size_t t = 0; t < kKvBlock; t += T * hn::Lanes(d)) {
     hn::Vec<Full> acc[R][T];
-    for (auto& row : acc) {
-      for (auto& v : row) v = hn::Zero(d);
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::Zero(d);
     }
     accumulate(d, q, keys + t, kKvBlock, 0, head_dim, acc);
+    LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
       for (std::size_t j = 0; j < T; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + t + j * hn::Lanes(d));
     }
   }
@@ -123,6 +131,7 @@ inline void weigh(AttendTile& tile, std::size_t i, float scale) noexcept {
 
   hn::Vec<Full> score[kBlockVectors];
   auto max = hn::Set(d, tile.max[i]);
+  LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
     std::size_t const t = j * hn::Lanes(d);
     score[j] = product(hn::Set(d, scale), hn::Load(d, weight + t));
@@ -135,6 +144,7 @@ inline void weigh(AttendTile& tile, std::size_t i, float scale) noexcept {
   max = hn::MaxOfLanes(d, max);
 
   hn::Vec<Full> part[kSumVectors];
+  LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
     auto const p = exp_bounded(d, hn::Sub(score[j], max));
     hn::Store(p, d, weight + j * hn::Lanes(d));
@@ -153,18 +163,23 @@ template <std::size_t T, std::size_t R, class D, class E>
 HWY_INLINE std::size_t add_columns(D d, AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values,
                                    std::size_t begin, std::size_t end, std::size_t from) noexcept {
   float const* weight[R];
+  LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) weight[r] = tile.weight[first + r];
   std::size_t const width = T * hn::Lanes(d);
   for (; from + width <= head_dim; from += width) {
     hn::Vec<D> acc[R][T];
+    LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       auto const correction = hn::Set(d, tile.correction[first + r]);
+      LAMINA_UNROLL
       for (std::size_t j = 0; j < T; ++j) {
         acc[r][j] = hn::Mul(hn::LoadU(d, tile.out[first + r] + from + j * hn::Lanes(d)), correction);
       }
     }
     accumulate(d, weight, values + from, head_dim, begin, end, acc);
+    LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
       for (std::size_t j = 0; j < T; ++j) hn::StoreU(acc[r][j], d, tile.out[first + r] + from + j * hn::Lanes(d));
     }
   }
@@ -227,16 +242,25 @@ HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
   }
 }
 
+inline void prefetch(std::byte const* data, std::size_t bytes) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
+}
+
+/// One block for all rows of a tile. `next_keys`: what will be read after it.
 template <class E>
-inline void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block) noexcept {
+void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block,
+                  std::byte const* next_keys) noexcept {
   auto const* const keys = reinterpret_cast<E const*>(block.k);
   auto const* const values = reinterpret_cast<E const*>(block.v);
+  std::size_t const bytes = kKvBlock * args.head_dim * sizeof(E);
+  prefetch(block.v, bytes);
   for_each_group(tile.rows,
                  [&](auto rows, std::size_t first) HWY_ATTR { dot_keys<rows()>(tile, first, args.head_dim, keys); });
   for (std::size_t i = 0; i < tile.rows; ++i) {
     tile.correction[i] = 1.0F;
     if (tile.begin[i] < tile.end[i]) weigh(tile, i, args.scale);
   }
+  prefetch(next_keys, bytes);
   for_each_group(tile.rows, [&](auto rows, std::size_t first)
                                 HWY_ATTR { add_values<rows()>(tile, first, args.head_dim, values); });
 }
@@ -258,10 +282,11 @@ inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t c
       tile.begin[i] = in_block(oldest(position));
       tile.end[i] = in_block(position + 1);
     }
+    std::byte const* const next_keys = args.blocks[std::min(b + 1, last_position / kKvBlock)].k;
     if (args.element == KvElement::kF16) {
-      attend_block<Half>(tile, args, args.blocks[b]);
+      attend_block<Half>(tile, args, args.blocks[b], next_keys);
     } else {
-      attend_block<float>(tile, args, args.blocks[b]);
+      attend_block<float>(tile, args, args.blocks[b], next_keys);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {

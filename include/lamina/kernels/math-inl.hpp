@@ -10,6 +10,15 @@
 #define LAMINA_KERNELS_MATH_INL_HPP
 #endif
 
+// Before every loop over an array of registers: GCC 12 at -O2 else leaves the array in memory, at a third of the speed.
+#ifndef LAMINA_UNROLL
+#ifdef __clang__
+#define LAMINA_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LAMINA_UNROLL _Pragma("GCC unroll 16")
+#endif
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
@@ -92,14 +101,17 @@ template <class Add>
 HWY_INLINE float reduce16(std::span<float const> x, Add&& add) {
   Full const d;
   hn::Vec<Full> part[kSumVectors];
-  for (auto& p : part) p = hn::Zero(d);
+  LAMINA_UNROLL
+  for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = hn::Zero(d);
   std::size_t i = 0;
   for (; i + 16 <= x.size(); i += 16) {
+    LAMINA_UNROLL
     for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::LoadU(d, &x[i + j * hn::Lanes(d)]));
   }
   if (i < x.size()) {
     HWY_ALIGN float rest[16] = {};
     std::copy(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), rest);
+    LAMINA_UNROLL
     for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::Load(d, rest + j * hn::Lanes(d)));
   }
   return sum16(part);
