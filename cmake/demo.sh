@@ -11,7 +11,7 @@ bash "$root/cmake/install_dependencies.sh"
 (
   cd "$root"
   cmake --preset release
-  cmake --build --preset release --target example_generate bench_synthesize -- --quiet
+  cmake --build --preset release --target examples/generate bench/synthesize -- --quiet
 )
 
 options=("$@")

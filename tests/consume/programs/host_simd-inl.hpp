@@ -1,0 +1,28 @@
+// A host's own kernel, in the way that Highway documents: seen once for each of Highway's targets.
+#if defined(HOST_SIMD_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef HOST_SIMD_INL_HPP
+#undef HOST_SIMD_INL_HPP
+#else
+#define HOST_SIMD_INL_HPP
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace host::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+inline float sum(float const* x, std::size_t n) {
+  hn::ScalableTag<float> const d;
+  auto total = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) total = hn::Add(total, hn::LoadU(d, x + i));
+  float result = hn::GetLane(hn::SumOfLanes(d, total));
+  for (; i < n; ++i) result += x[i];
+  return result;
+}
+
+}  // namespace host::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
