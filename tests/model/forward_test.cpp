@@ -29,6 +29,13 @@ struct Biased {
   static constexpr TensorNames tensors{};
 };
 
+struct Unbiased : Biased {
+  static constexpr bool qkv_bias = false;
+};
+struct Interleaved : Biased {
+  static constexpr auto rope = Rope::Interleaved;
+};
+
 using Cache = ContiguousCache<KvElement::kF32>;
 
 struct Fixture {
@@ -122,7 +129,7 @@ TEST_CASE("cancellation is honoured within one operation of a layer") {
   using Backend = Cpu<decltype(executor)>;
   auto const model = Model<Llama, quant::AsStored, Backend>::load(random_checkpoint({.ffn_dim = 4096}), {},
                                                                   Backend(executor, best_kernels()));
-  runs = 0;
+  runs = seen_after = 0;
   source = std::stop_source();
   Session<decltype(model), Cache> session(Model<Llama, quant::AsStored, Backend>(model), {.capacity = 256});
   auto const tokens = random_tokens(256, 107);
@@ -179,14 +186,8 @@ TEST_CASE("biases and the other RoPE layout reach the logits, with the same bits
   for (Token const t : tokens) session.step(t);
   CHECK(bits_of(session.logits()) == whole);
 
-  struct Unbiased : Biased {
-    static constexpr bool qkv_bias = false;
-  };
   Session without(Model<Unbiased>::load(checkpoint), {.capacity = 64});
   CHECK(bits_of(without.prefill(tokens)) != whole);
-  struct Interleaved : Biased {
-    static constexpr auto rope = Rope::Interleaved;
-  };
   Session interleaved(Model<Interleaved>::load(checkpoint), {.capacity = 64});
   CHECK(bits_of(interleaved.prefill(tokens)) != whole);
 }
