@@ -122,7 +122,8 @@ constexpr bool contains(CharRange const (&ranges)[kCount], char32_t code) {
   return next != std::begin(ranges) && code <= (next - 1)->last;
 }
 
-// The letters, punctuation and East Asian characters of DeepSeek LLM's expressions, as its tokenizer.json lists them.
+// The letters, punctuation and East Asian characters of DeepSeek LLM's expressions, as its tokenizer.json lists them:
+// punctuation takes ":-~", which holds the ASCII letters, and so cuts words of mixed letters a second time.
 inline constexpr CharRange kDeepseekLetters[] = {
     {0x41, 0x5a},       {0x61, 0x7a},       {0xb5, 0xb5},       {0xc0, 0xd6},       {0xd8, 0xf6},
     {0xf8, 0x1ba},      {0x1bc, 0x1bf},     {0x1c4, 0x293},     {0x295, 0x2af},     {0x370, 0x373},

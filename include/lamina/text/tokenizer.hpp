@@ -8,6 +8,7 @@
 // megabyte of one letter included.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
