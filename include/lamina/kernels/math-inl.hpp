@@ -102,7 +102,7 @@ HWY_INLINE float reduce16(std::span<float const> x, Add&& add) {
   Full const d;
   hn::Vec<Full> part[kSumVectors];
   LAMINA_UNROLL
-  for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = hn::Zero(d);
+  for (auto& p : part) p = hn::Zero(d);  // by index, GCC 12.2 at -O3 dies of an internal error where there is one part
   std::size_t i = 0;
   for (; i + 16 <= x.size(); i += 16) {
     LAMINA_UNROLL
