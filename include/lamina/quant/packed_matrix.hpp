@@ -84,6 +84,29 @@ void pack_panel(typename S::Block const* first_row, std::size_t n_rows, std::siz
   }
 }
 
+/// The same for formats that are known at run time.
+inline void pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
+                          std::size_t cols, std::byte* panel) noexcept {
+  visit_format(stored, [&]<WeightFormat S>() {
+    visit_format(target, [&]<WeightFormat D>() {
+      pack_panel<S, D>(reinterpret_cast<typename S::Block const*>(first_row), n_rows, cols,
+                       reinterpret_cast<typename D::PanelBlock*>(panel));
+    });
+  });
+}
+
+// Quantizers divide and multiply floats: in the compiled library they are out of reach of a host's -ffast-math, and a
+// host need not compile every pair of formats.
+#if defined(LAMINA_COMPILED_KERNELS)
+void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
+                std::byte* panel) noexcept;
+#else
+inline void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
+                       std::byte* panel) noexcept {
+  pack_panel_of(stored, target, first_row, n_rows, cols, panel);
+}
+#endif
+
 /// The panel of a view, as the format's blocks.
 template <WeightFormat F>
 typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) noexcept {
@@ -106,17 +129,12 @@ PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::s
   }
   PackedView const view = packed.view();
   std::byte* const out = packed.data();
-  visit_format(stored, [&]<WeightFormat S>() {
-    visit_format(target, [&]<WeightFormat D>() {
-      auto const* blocks = reinterpret_cast<typename S::Block const*>(bytes.data());
-      executor.run(view.panels(), [&](std::size_t p) {
-        std::size_t const first = p * kPanelRows;
-        std::size_t const n = rows - first < kPanelRows ? rows - first : kPanelRows;
-        detail::pack_panel<S, D>(blocks + first * (cols / S::kBlock), n, cols,
-                                 reinterpret_cast<typename D::PanelBlock*>(out + p * view.panel_bytes));
-        progress(n);
-      });
-    });
+  std::size_t const bytes_per_row = row_bytes(stored, cols);
+  executor.run(view.panels(), [&](std::size_t p) {
+    std::size_t const first = p * kPanelRows;
+    std::size_t const n = rows - first < kPanelRows ? rows - first : kPanelRows;
+    detail::pack_panel(stored, target, bytes.data() + first * bytes_per_row, n, cols, out + p * view.panel_bytes);
+    progress(n);
   });
   return packed;
 }

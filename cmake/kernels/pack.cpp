@@ -1,0 +1,10 @@
+// Packing and conversion of weights for the compiled library.
+#define LAMINA_COMPILED_KERNELS
+#include "lamina/quant/packed_matrix.hpp"
+
+namespace lamina::inline v0_1::detail {
+void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
+                std::byte* panel) noexcept {
+  pack_panel_of(stored, target, first_row, n_rows, cols, panel);
+}
+}  // namespace lamina::inline v0_1::detail
