@@ -87,7 +87,7 @@ TEST_CASE("chunks of the prompt change no bit") {
   for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
     auto const model = load(checkpoint);
     Bits const whole = run(model, tokens, kTokens);
-    for (std::size_t const chunk : {1, 2, 3, 7, 32}) {
+    for (std::size_t const chunk : {1u, 2u, 3u, 7u, 32u}) {
       CAPTURE(chunk);
       CHECK(run(model, tokens, chunk) == whole);
     }
@@ -97,7 +97,7 @@ TEST_CASE("chunks of the prompt change no bit") {
 TEST_CASE("threads change no bit") {
   for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
     Bits const serial = run(load(checkpoint), tokens, kTokens);
-    for (std::size_t const threads : {2, 3, 4}) {
+    for (std::size_t const threads : {2u, 3u, 4u}) {
       CAPTURE(threads);
       auto const model = load(checkpoint, {.threads = threads});
       CHECK(run(model, tokens, kTokens) == serial);
@@ -115,7 +115,7 @@ TEST_CASE("a model wide enough that each product of a decode step is cut among t
     auto const checkpoint = random_checkpoint(m);
     auto const tokens = random_tokens(40, m.n_vocab);
     Bits const serial = run(load(checkpoint), tokens, 40);
-    for (std::size_t const threads : {2, 3, 4}) {
+    for (std::size_t const threads : {2u, 3u, 4u}) {
       auto const model = load(checkpoint, {.threads = threads});
       CHECK(run(model, tokens, 40) == serial);
       CHECK(run(model, tokens, 1) == serial);
@@ -212,7 +212,7 @@ TEST_CASE("the f32 cache obeys the contract too") {
   auto const tokens = random_tokens(kTokens, RandomModel{}.n_vocab);
   using F32Cache = ContiguousCache<KvElement::kF32>;
   Bits const expected = run<F32Cache>(load(checkpoint, {.kernels = &reference_kernels()}), tokens, kTokens);
-  for (std::size_t const chunk : {1, 7, 75}) {
+  for (std::size_t const chunk : {1u, 7u, 75u}) {
     CHECK(run<F32Cache>(load(checkpoint, {.threads = 3}), tokens, chunk) == expected);
   }
 }

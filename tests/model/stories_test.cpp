@@ -167,11 +167,11 @@ TEST_CASE("the contract holds for each format on a trained model") {
       return Model<Llama>::load(checkpoint, options);
     };
     Bits const expected = run<F16Cache>(load({.kernels = &reference_kernels()}), tokens, tokens.size());
-    for (std::size_t const chunk : {1, 2, 3, 7, 32, 100}) {
+    for (std::size_t const chunk : {1u, 2u, 3u, 7u, 32u, 100u}) {
       CAPTURE(chunk);
       CHECK(run<F16Cache>(load({}), tokens, chunk) == expected);
     }
-    for (std::size_t const threads : {2, 3, 4})
+    for (std::size_t const threads : {2u, 3u, 4u})
       CHECK(run<F16Cache>(load({.threads = threads}), tokens, 50) == expected);
     for (KernelTable const* kernels : available_kernels()) {
       if (kernels->bit_exact) CHECK(run<F16Cache>(load({.kernels = kernels}), tokens, 32) == expected);

@@ -51,9 +51,9 @@ class Session {
         options_(options),
         shared_(cache != nullptr),
         cache_(shared_ ? std::move(cache) : own_cache(model_, options)),
-        workspace_(make_workspace()),
-        sequence_(cache_->create()) {
+        workspace_(make_workspace()) {
     tokens_.reserve(cache_->capacity());
+    sequence_ = cache_->create();  // last: nothing that may throw comes after it
   }
 
   Session(Session&& other) noexcept
@@ -132,14 +132,7 @@ class Session {
 
   /// A second session with the same tokens: with a cache of its own where this one has, else with another sequence of
   /// the shared one. Its logits() are empty until its first step.
-  [[nodiscard]] Session fork() const {
-    Session copy = shared_ ? Session(Copied{}, *this, cache_->fork(sequence_)) : Session(model_, options_);
-    if (!shared_) {
-      detail::copy_sequence(*cache_, sequence_, *copy.cache_, copy.sequence_);
-      copy.tokens_.assign(tokens_.begin(), tokens_.end());
-    }
-    return copy;
-  }
+  [[nodiscard]] Session fork() const { return shared_ ? Session(SharedFork{}, *this) : own_fork(); }
 
   /// Writes tokens and cache to a file. Throws Error{kIo} that names it.
   void save(std::filesystem::path const& path) const {
@@ -163,17 +156,19 @@ class Session {
  private:
   using Workspace = typename M::Workspace;
   static constexpr std::size_t kDefaultCapacity = 4096;
-  struct Copied {};
+  struct SharedFork {};
 
-  Session(Copied, Session const& from, SequenceId sequence)
-      : model_(from.model_),
-        options_(from.options_),
-        shared_(true),
-        cache_(from.cache_),
-        workspace_(make_workspace()),
-        sequence_(sequence) {
+  Session(SharedFork, Session const& from)
+      : model_(from.model_), options_(from.options_), shared_(true), cache_(from.cache_), workspace_(make_workspace()) {
     tokens_.reserve(cache_->capacity());
     tokens_.assign(from.tokens_.begin(), from.tokens_.end());
+    sequence_ = cache_->fork(from.sequence_);  // last, as above
+  }
+  [[nodiscard]] Session own_fork() const {
+    Session copy(model_, nullptr, options_);
+    detail::copy_sequence(*cache_, sequence_, *copy.cache_, copy.sequence_);
+    copy.tokens_.assign(tokens_.begin(), tokens_.end());
+    return copy;
   }
 
   static std::shared_ptr<C> own_cache(M const& model, SessionOptions const& options) {
@@ -203,7 +198,7 @@ class Session {
   bool shared_;
   std::shared_ptr<C> cache_;
   Workspace workspace_;
-  SequenceId sequence_;
+  SequenceId sequence_{};
   std::vector<Token> tokens_;
   std::span<float const> logits_;
 };

@@ -91,18 +91,10 @@ class WeightLoader {
   /// The file's pages are given back once packed, so that the weights are in memory once.
   Matrix matrix(std::string_view name, std::size_t rows, std::size_t cols) {
     TensorInfo const& tensor = checked_tensor(checkpoint_, name, rows, cols);
-    Format const target = choose_(tensor.format, rows, cols);
-    try {
-      Matrix packed = backend_.load_matrix(tensor.format, tensor.bytes, rows, cols, target);
-      checkpoint_.discard(tensor);
-      report(tensor);
-      return packed;
-    } catch (std::bad_alloc const&) {
-      fail(Errc::kInvalidArgument, checkpoint_.source(), ": tensor '", name, "': no memory for ", rows, " by ", cols,
-           " weights as ", traits(target).name);
-    } catch (Error const& e) {
-      fail(e.code(), checkpoint_.source(), ": tensor '", name, "': ", e.what());
-    }
+    Matrix packed = pack(tensor, rows, cols);
+    checkpoint_.discard(tensor);
+    report(tensor);
+    return packed;
   }
 
   Vector vector(std::string_view name, std::size_t n) {
@@ -116,6 +108,17 @@ class WeightLoader {
     std::size_t n = 1;  // fits: the bytes lie in the file
     for (std::uint64_t const d : tensor.dims) n *= static_cast<std::size_t>(d);
     return n;
+  }
+  Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
+    Format const target = choose_(tensor.format, rows, cols);
+    try {
+      return backend_.load_matrix(tensor.format, tensor.bytes, rows, cols, target);
+    } catch (std::bad_alloc const&) {
+      fail(Errc::kInvalidArgument, checkpoint_.source(), ": tensor '", tensor.name, "': no memory for ", rows, " by ",
+           cols, " weights as ", traits(target).name);
+    } catch (Error const& e) {
+      fail(e.code(), checkpoint_.source(), ": tensor '", tensor.name, "': ", e.what());
+    }
   }
   void report(TensorInfo const& tensor) {
     done_ += weights_of(tensor);
