@@ -29,6 +29,22 @@ using Bytes8 = hn::Vec<ByteTag>;
 inline constexpr std::size_t kLanes = HWY_MAX_BYTES / sizeof(float);
 inline constexpr std::size_t kVectors = kPanelRows / kLanes;
 
+/// Registers of output rows in a tile: two for x86, which leaves room for 4 rows of activations in 16 registers and
+/// halves the broadcasts; four for Arm's 32 registers of 16 bytes.
+#if defined(__aarch64__)
+inline constexpr std::size_t kTileVectors = 4;
+#else
+inline constexpr std::size_t kTileVectors = 2;
+#endif
+
+/// Calls f with the constants 0 .. N - 1. A plain loop leaves arrays of registers in memory where the compiler does not
+/// unroll it early (GCC 12 at -O2).
+template <std::size_t N, class F>
+HWY_INLINE void unroll(F&& f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>)
+      LAMINA_INLINED { (f(std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<N>{});
+}
+
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 
 /// 4 activations in every lane.

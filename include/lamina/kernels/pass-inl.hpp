@@ -19,6 +19,7 @@
 #endif
 
 #include "lamina/kernels/product-inl.hpp"
+#include "lamina/kernels/quantize-inl.hpp"
 //
 #include "lamina/kernels/attention-inl.hpp"
 #include "lamina/kernels/elementwise-inl.hpp"
