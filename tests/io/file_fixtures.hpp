@@ -9,7 +9,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,10 +53,11 @@ inline void write_file(std::filesystem::path const& path, std::span<std::byte co
 }
 
 inline Bytes read_file(std::filesystem::path const& path) {
+  Bytes bytes(std::filesystem::file_size(path));
   std::ifstream in(path, std::ios::binary);
-  std::string const text{std::istreambuf_iterator<char>(in), {}};
-  auto const bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  REQUIRE(in.good());
+  return bytes;
 }
 
 /// Opens a copy in a block of exactly that size, so that a sanitizer sees each byte read past the end.

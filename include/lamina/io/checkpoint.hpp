@@ -92,7 +92,8 @@ class Checkpoint {
 
   static CheckpointContents map_and_read(Content& content, std::filesystem::path const& path);
   static void append(Content& content, CheckpointContents&& part);
-  static void append_parts(Content& content, CheckpointContents&& opened, detail::SplitPart part);
+  static CheckpointContents read_part(Content& content, std::string const& prefix, detail::SplitPart part);
+  static void append_parts(Content& content, CheckpointContents opened, detail::SplitPart part);
 
   std::shared_ptr<Content const> content_;
 };
@@ -191,24 +192,24 @@ inline void Checkpoint::append(Content& content, CheckpointContents&& part) {
   }
 }
 
-inline void Checkpoint::append_parts(Content& content, CheckpointContents&& opened, detail::SplitPart part) {
+inline CheckpointContents Checkpoint::read_part(Content& content, std::string const& prefix, detail::SplitPart part) {
+  std::string const path = prefix + detail::split_suffix(part);
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    fail(Errc::kIo, path, ": part ", part.index + 1, " of ", part.count, " is missing, of the model opened as ",
+         content.source);
+  }
+  auto contents = map_and_read(content, path);
+  if (detail::split_part(contents.metadata) != part) {
+    fail(Errc::kCorrupt, path, ": its metadata does not say that it is part ", part.index + 1, " of ", part.count);
+  }
+  return contents;
+}
+
+inline void Checkpoint::append_parts(Content& content, CheckpointContents opened, detail::SplitPart part) {
   std::string const prefix = detail::split_prefix(content.source, part);
   auto const n_tensors = opened.metadata.get<std::uint64_t>(detail::kSplitTensorsKey);
   for (detail::SplitPart other{0, part.count}; other.index < other.count; ++other.index) {
-    if (other == part) {
-      append(content, std::move(opened));
-      continue;
-    }
-    std::string const path = prefix + detail::split_suffix(other);
-    if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
-      fail(Errc::kIo, path, ": part ", other.index + 1, " of ", other.count, " is missing, of the model opened as ",
-           content.source);
-    }
-    auto read = map_and_read(content, path);
-    if (detail::split_part(read.metadata) != other) {
-      fail(Errc::kCorrupt, path, ": its metadata does not say that it is part ", other.index + 1, " of ", other.count);
-    }
-    append(content, std::move(read));
+    append(content, other == part ? std::exchange(opened, {}) : read_part(content, prefix, other));
   }
   if (n_tensors && *n_tensors != content.tensors.size()) {
     fail(Errc::kCorrupt, content.source, ": key '", detail::kSplitTensorsKey, "' is ", *n_tensors, ", the parts hold ",

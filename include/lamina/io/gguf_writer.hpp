@@ -91,7 +91,9 @@ class GgufWriter {
            key == detail::kSplitTensorsKey;
   }
 
-  void check_description(std::string const& name, Format format, std::vector<std::uint64_t> const& dims);
+  /// Throws Error{kInvalidArgument} for dimensions that GGUF or the format does not allow.
+  static std::uint64_t n_bytes_of(std::string const& name, Format format, std::vector<std::uint64_t> const& dims);
+  GgufWriter& add_tensor(Tensor tensor);
   [[nodiscard]] std::vector<std::span<Tensor const>> cut(SplitLimits limits) const;
   [[nodiscard]] detail::Bytes header(MetadataBuilder const& metadata, std::span<Tensor const> tensors) const;
   [[nodiscard]] detail::OutputFile write_part(std::filesystem::path const& path, MetadataBuilder metadata,
@@ -117,36 +119,38 @@ inline GgufWriter& GgufWriter::set_all(Metadata const& metadata) {
   return *this;
 }
 
-inline void GgufWriter::check_description(std::string const& name, Format format,
-                                          std::vector<std::uint64_t> const& dims) {
-  bool const has_zero = std::ranges::count(dims, 0u) != 0;
-  if (dims.empty() || dims.size() > kMaxDims || has_zero || !detail::tensor_bytes(format, dims)) {
+inline std::uint64_t GgufWriter::n_bytes_of(std::string const& name, Format format,
+                                            std::vector<std::uint64_t> const& dims) {
+  auto const n_bytes = detail::tensor_bytes(format, dims);
+  if (!n_bytes || *n_bytes == 0 || dims.size() > kMaxDims) {
     fail(Errc::kInvalidArgument, "GgufWriter: tensor '", name, "' has shape ", detail::shape_text(dims),
-         ", expected 1 to ", kMaxDims, " dimensions, none 0, rows in whole blocks of its format");
+         ", expected 1 to ", kMaxDims, " dimensions, none 0, rows in whole blocks of ", traits(format).name);
   }
-  if (!names_.insert(name).second) {
-    fail(Errc::kInvalidArgument, "GgufWriter: tensor '", name, "' was added before");
+  return *n_bytes;
+}
+
+inline GgufWriter& GgufWriter::add_tensor(Tensor tensor) {
+  if (!names_.insert(tensor.name).second) {
+    fail(Errc::kInvalidArgument, "GgufWriter: tensor '", tensor.name, "' was added before");
   }
+  tensors_.push_back(std::move(tensor));
+  return *this;
 }
 
 inline GgufWriter& GgufWriter::add(std::string name, Format format, std::vector<std::uint64_t> dims,
                                    std::span<std::byte const> bytes) {
-  auto const n_bytes = detail::tensor_bytes(format, dims);
-  if (n_bytes && *n_bytes != bytes.size()) {
+  std::uint64_t const n_bytes = n_bytes_of(name, format, dims);
+  if (n_bytes != bytes.size()) {
     fail(Errc::kShape, "GgufWriter: tensor '", name, "' has ", bytes.size(), " bytes, its shape ",
-         detail::shape_text(dims), " needs ", *n_bytes);
+         detail::shape_text(dims), " needs ", n_bytes);
   }
-  check_description(name, format, dims);
-  tensors_.push_back({std::move(name), format, std::move(dims), *n_bytes, bytes});
-  return *this;
+  return add_tensor({std::move(name), format, std::move(dims), n_bytes, bytes});
 }
 
 inline GgufWriter& GgufWriter::add(std::string name, Format format, std::vector<std::uint64_t> dims,
                                    TensorSource source) {
-  check_description(name, format, dims);
-  std::uint64_t const n_bytes = *detail::tensor_bytes(format, dims);
-  tensors_.push_back({std::move(name), format, std::move(dims), n_bytes, std::move(source)});
-  return *this;
+  std::uint64_t const n_bytes = n_bytes_of(name, format, dims);
+  return add_tensor({std::move(name), format, std::move(dims), n_bytes, std::move(source)});
 }
 
 inline void GgufWriter::write(std::filesystem::path const& path) const {

@@ -123,7 +123,7 @@ class Metadata {
   }
 
   template <class T>
-  T present(std::optional<T> value, std::string_view key) const {
+  [[nodiscard]] T present(std::optional<T> value, std::string_view key) const {
     if (!value) fail_at(Errc::kMissing, key, "is missing");
     return *std::move(value);
   }
