@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "lamina/cache/kv_cache.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/token.hpp"
 #include "lamina/io/checkpoint.hpp"
