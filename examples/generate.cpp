@@ -1,6 +1,7 @@
 // generate: continues a text.
 //
 //   generate -m model.gguf -p "Once upon a time" -n 100
+#include <chrono>
 #include <cstdio>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   line.add_flag("--quiet", "no figures on stderr", quiet);
 
   return examples::run_program(line, argc, argv, [&] {
+    if (prompt.empty()) throw examples::UsageError("no text: give one with -p TEXT");
     auto const start = std::chrono::steady_clock::now();
     auto const checkpoint = examples::open_checkpoint(engine);
     auto const tokenizer = examples::open_tokenizer(checkpoint, engine);

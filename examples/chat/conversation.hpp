@@ -1,0 +1,124 @@
+// A conversation: its messages, and a session that holds as much of them as the context takes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lamina/core/error.hpp"
+#include "lamina/decode/generate_text.hpp"
+#include "lamina/model/session.hpp"
+#include "lamina/text/chat_format.hpp"
+
+namespace examples {
+
+template <class M, class Sampler>
+class Conversation {
+ public:
+  Conversation(M const& model, lamina::SessionOptions const& options, lamina::Tokenizer const& tokenizer,
+               lamina::ChatFormat format, Sampler sampler, std::size_t max_tokens, std::string system)
+      : session_(model, options),
+        tokenizer_(tokenizer),
+        format_(std::move(format)),
+        sampler_(std::move(sampler)),
+        max_tokens_(max_tokens),
+        system_(std::move(system)) {
+    reset();
+  }
+
+  void reset() {
+    messages_.clear();
+    if (!system_.empty()) messages_.push_back({lamina::Role::kSystem, system_});
+  }
+
+  /// Streams the answer to stdout. An answer that was stopped stays in the history as far as it came; a message that
+  /// found no answer does not.
+  void answer(std::string message, std::stop_token cancel) {
+    messages_.push_back({lamina::Role::kUser, std::move(message)});
+    std::vector<lamina::Token> const ids = fit();
+    if (ids.empty()) return;
+    // What the session holds of this text already, it need not compute again: mostly all but the new message.
+    auto const known = session_.tokens();
+    auto const differ = std::mismatch(known.begin(), known.end(), ids.begin(), ids.end() - 1);
+    auto const shared = static_cast<std::size_t>(differ.first - known.begin());
+    session_.truncate(shared);
+
+    std::string text;
+    auto const stops = format_.stop_strings();
+    auto const tokens = format_.stop_tokens();
+    auto const result =
+        lamina::generate_text(session_, tokenizer_, std::span<lamina::Token const>(ids).subspan(shared), sampler_,
+                              {.max_tokens = max_tokens_,
+                               .stop_tokens = {tokens.begin(), tokens.end()},
+                               .stop_strings = {stops.begin(), stops.end()},
+                               .cancel = std::move(cancel)},
+                              [&](std::string_view piece) {
+                                text += piece;
+                                std::fwrite(piece.data(), 1, piece.size(), stdout);
+                                std::fflush(stdout);
+                              });
+    std::puts("");
+    std::fflush(stdout);
+    statistics_ = result.statistics;
+    if (text.empty()) {
+      messages_.pop_back();
+    } else {
+      messages_.push_back({lamina::Role::kAssistant, text});
+    }
+    using enum lamina::FinishReason;
+    if (result.finish == kCancelled) std::fputs("(stopped)\n", stderr);
+    if (result.finish == kContextFull) std::fputs("(the answer ends here: the context is full)\n", stderr);
+  }
+
+  void print_statistics(double load_seconds) const {
+    std::fprintf(stderr, "format %s, %zu messages, %zu of %zu tokens of context used\n",
+                 std::string(format_.name()).c_str(), messages_.size(), session_.length(), session_.capacity());
+    std::fprintf(stderr, "load %.1f ms; last answer: %zu prompt tokens at %.1f tokens/s, %zu tokens at %.1f tokens/s\n",
+                 1e3 * load_seconds, statistics_.prompt_tokens, statistics_.prefill_rate(),
+                 statistics_.generated_tokens, statistics_.decode_rate());
+  }
+
+ private:
+  /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. Empty, and the
+  /// new message is dropped, where it does not fit alone.
+  std::vector<lamina::Token> fit() {
+    std::size_t const first = system_.empty() ? 0 : 1;
+    std::size_t const room = std::min(max_tokens_, session_.capacity() / 4);
+    std::size_t dropped = 0;
+    for (;;) {
+      auto ids = format_.begin(std::span<lamina::ChatMessage const>(messages_));
+      if (ids.size() + room <= session_.capacity()) {
+        if (dropped != 0)
+          std::fprintf(stderr, "(the oldest %zu messages were dropped: the context is full)\n", dropped);
+        return ids;
+      }
+      if (messages_.size() <= first + 1) {
+        std::fprintf(stderr, "(the message is too long: %zu tokens, the context has %zu)\n", ids.size(),
+                     session_.capacity());
+        messages_.pop_back();
+        return {};
+      }
+      // A question and its answer.
+      auto const oldest = messages_.begin() + static_cast<std::ptrdiff_t>(first);
+      messages_.erase(oldest, oldest + 2);
+      dropped += 2;
+    }
+  }
+
+  lamina::Session<M> session_;
+  lamina::Tokenizer const& tokenizer_;
+  lamina::ChatFormat format_;
+  Sampler sampler_;
+  std::size_t max_tokens_;
+  std::string system_;
+  std::vector<lamina::ChatMessage> messages_;
+  lamina::GenerationStatistics statistics_;
+};
+
+}  // namespace examples
