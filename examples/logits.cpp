@@ -9,9 +9,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "common/engine_options.hpp"
+#include "lamina/cache/contiguous_cache.hpp"
 
 using namespace lamina;
 
@@ -29,7 +31,8 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 }  // namespace
 
 int main(int argc, char** argv) {
-  examples::CommandLine line("logits", "Writes the logits at each token as float32 [n_tokens, n_vocab], row major.");
+  examples::CommandLine line(
+      "logits", "Writes the logits at each token as float32 [n_tokens, n_vocab], row major. The KV cache is float32.");
   examples::EngineOptions engine;
   std::vector<Token> ids;
   std::string path;
@@ -51,7 +54,9 @@ int main(int argc, char** argv) {
       options.prefill_chunk = chunk;
       options.max_logits = chunk;
       if (options.capacity == 0) options.capacity = std::max(ids.size(), std::size_t{1});
-      Session session(model, options);
+      // Keys and values in float32, as exact as the weights: this program is for comparison, not for speed.
+      using Cache = ContiguousCache<KvElement::kF32>;
+      Session<std::remove_cvref_t<decltype(model)>, Cache> session(model, options);
       File file(std::fopen(path.c_str(), "wb"));
       if (!file) fail_io(path);
       for (std::size_t done = 0; done < ids.size(); done += chunk) {
