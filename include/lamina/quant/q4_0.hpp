@@ -80,9 +80,10 @@ struct Q4_0 : KeepAs<Format::kQ4_0, 32> {
 
  private:
   static std::uint8_t nearest(float x, float inverse) noexcept {
-    // The product is rounded on its own, by way of double where it is exact: a compiler that contracts a * b + c would
-    // change some levels, and ggml's quantizer is built for a baseline without FMA.
-    auto const scaled = static_cast<float>(static_cast<double>(x) * static_cast<double>(inverse));
+    // The product is rounded on its own: a compiler that contracts a * b + c would change some levels, and ggml's
+    // quantizer is built for a baseline without FMA. An fma with zero says so; by way of double it did not hold, as
+    // GCC narrows that product to float again and contracts it on Arm.
+    float const scaled = std::fma(x, inverse, 0.0F);
     float const shifted = scaled + 8.5F;
     if (!(shifted > 0.0F)) return 0;  // NaN; finite weights give 0.5 and more
     return shifted < 15.0F ? static_cast<std::uint8_t>(shifted) : std::uint8_t{15};
