@@ -278,14 +278,15 @@ void run(Arguments const& arguments) {
   load.progress = [](std::size_t done, std::size_t total) {
     std::fprintf(stderr, "\rload %3zu %%", done * 100 / total);
   };
-  std::optional<AnyModel> model;
-  double const load_seconds = seconds([&] { model = AnyModel::load(checkpoint, load); });
+  auto const begin = std::chrono::steady_clock::now();
+  AnyModel const model = AnyModel::load(checkpoint, load);
+  std::chrono::duration<double> const load_time = std::chrono::steady_clock::now() - begin;
   std::fprintf(stderr, "\r%40s\r", "");
 
   std::printf("%s, %s, %zu threads, kernels %s\n", options.file.c_str(), machine_name().c_str(), options.threads,
               std::string(options.kernels->name).c_str());
-  std::printf("%-14s %8.2f s\n", "load", load_seconds);
-  model->visit([&](auto const& concrete) {
+  std::printf("%-14s %8.2f s\n", "load", load_time.count());
+  model.visit([&](auto const& concrete) {
     Bench bench(concrete, costs, options);
     print(bench.run(), costs, options, shape_of(concrete.config(), options.file), bench.bytes_per_token());
   });

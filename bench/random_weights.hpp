@@ -124,7 +124,7 @@ class RandomWeights {
     return bits;
   }
 
-  std::uint16_t to_bits(float value) const noexcept {
+  [[nodiscard]] std::uint16_t to_bits(float value) const noexcept {
     return format_ == Format::kBF16 ? to_bfloat16(value).bits : to_half(value).bits;
   }
 

@@ -27,6 +27,7 @@ struct Peak {
 // Defines `void NAME(steps)`, which runs kChains chains of `acc = STEP` with operands `a` and `b`. The empty asm makes
 // `a` look new in each step, or the compiler would hoist a product of two constants out of the loop, and keeps each
 // result alive. The accumulators are named one by one, since GCC 12 keeps an array of them in memory.
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and attributes
 #define LAMINA_BENCH_CHAINS(NAME, ATTRIBUTE, VECTOR, REGISTER, STEP)                            \
   [[gnu::always_inline]] ATTRIBUTE inline void NAME##_step(VECTOR& acc, VECTOR& a, VECTOR& b) { \
     __asm__ volatile("" : "+" REGISTER(a), "+" REGISTER(acc));                                  \
@@ -44,6 +45,7 @@ struct Peak {
       NAME##_step(c9, a, b), NAME##_step(c10, a, b), NAME##_step(c11, a, b);                    \
     }                                                                                           \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 #if defined(__x86_64__)
 

@@ -27,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Four words that are read with one load of 32 bytes, or two of 16.
-typedef std::uint64_t Words __attribute__((vector_size(32), aligned(32), may_alias));
+using Words __attribute__((vector_size(32), aligned(32), may_alias)) = std::uint64_t;
 
 /// Where sums go, so that no compiler drops the reads.
 std::atomic<std::uint64_t> sink;
