@@ -35,7 +35,9 @@ int main(int argc, char** argv) {
     examples::load_model(checkpoint, engine).visit([&](auto const& model) {
       Session session(model, engine.session);
       StreamingDetokenizer text(tokenizer);
-      auto logits = session.prefill(tokenizer.encode(prompt));
+      auto const ids = tokenizer.encode(prompt);
+      for (Token const t : ids) std::printf("%s", std::string(text.push(t)).c_str());
+      auto logits = session.prefill(ids);
       for (int i = 0; i < 100 && session.length() < session.capacity(); ++i) {
         Token const next = sampler(logits, session.tokens());
         if (tokenizer.ends_generation(next)) break;

@@ -59,6 +59,9 @@ class Conversation {
                                .stop_strings = {stops.begin(), stops.end()},
                                .cancel = std::move(cancel)},
                               [&](std::string_view piece) {
+                                // Some formats leave the space before the answer to the model.
+                                if (text.empty())
+                                  piece.remove_prefix(std::min(piece.find_first_not_of(" \n"), piece.size()));
                                 text += piece;
                                 std::fwrite(piece.data(), 1, piece.size(), stdout);
                                 std::fflush(stdout);

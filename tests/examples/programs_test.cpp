@@ -155,7 +155,9 @@ TEST_CASE("generate: engine options change no token; text and ids agree; seeds r
 
   auto const text = run(generate, base + Arguments{"--temp", "0"});
   auto const greedy = run(generate, base + Arguments{"--temp", "0", "--ids"});
-  CHECK(run(tokenize, {"-m", path.string(), "--detokenize"}, greedy.out).out + "\n" == text.out);
+  auto const prompt = run(tokenize, {"-m", path.string()}, "One day");
+  CHECK(run(tokenize, {"-m", path.string(), "--detokenize"}, prompt.out + greedy.out).out + "\n" ==
+        "One day" + text.out);
 
   auto const stop = text.out.substr(10, 5);
   auto const stopped = run(generate, base + Arguments{"--temp", "0", "--stop", stop});

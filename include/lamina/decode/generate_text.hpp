@@ -25,7 +25,10 @@ auto generate_text(S& session, Tokenizer const& tokenizer, std::span<Token const
   options.is_stop_token = [&tokenizer, also = std::move(options.is_stop_token)](Token t) {
     return tokenizer.ends_generation(t) || (also && also(t));
   };
-  return detail::text_generation(session, StreamingDetokenizer(tokenizer), prompt, std::forward<Sampler>(sampler),
+  StreamingDetokenizer decoder(tokenizer);
+  // The prompt first: a space before the first word, or the rest of a character, belongs to the text then.
+  for (Token const t : prompt) static_cast<void>(decoder.push(t));
+  return detail::text_generation(session, std::move(decoder), prompt, std::forward<Sampler>(sampler),
                                  std::move(options));
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -170,16 +171,20 @@ class Candidates {
   /// whole, 0 < share <= 1: O(size()), nothing is moved. Throws as max_logit() does.
   [[nodiscard]] Candidate quantile(float share) {
     auto const all = weights();
-    std::uint64_t total = 0;
-    for (float const w : all) total += fixed_weight(w);
+    float const max = max_logit();
+    // Mass by distance from the best logit, in steps of 1/16: only the candidates of one step have to be ordered.
+    std::array<std::uint64_t, kSteps> step_mass{};
+    for (std::size_t i = 0; i < size_; ++i) step_mass[step(max - logits_[i])] += fixed_weight(all[i]);
+    std::uint64_t const total = std::accumulate(step_mass.begin(), step_mass.end(), std::uint64_t{0});
     auto need = static_cast<std::uint64_t>(std::ceil(static_cast<double>(share) * static_cast<double>(total)));
     need = std::clamp<std::uint64_t>(need, 1, total);
-    // The share is mostly reached by a few tokens: look among the best 128, then among 8 times as many, then all.
-    for (std::size_t k = 128;; k *= 8) {
-      if (k >= size_ / 4) k = size_;
-      auto& places = select_best(k);
-      if (k == size_ || mass(places) >= need) return reach(places, need);
+    std::size_t reached = 0;
+    for (; need > step_mass[reached]; ++reached) need -= step_mass[reached];
+    places_.clear();
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (step(max - logits_[i]) == reached) places_.push_back({logits_[i], static_cast<std::uint32_t>(i)});
     }
+    return reach(places_, need);
   }
 
  private:
@@ -199,6 +204,11 @@ class Candidates {
 
   [[nodiscard]] std::size_t next(std::size_t first, Candidate last) const {
     return detail::next_at_least(logits(), first, last.logit);
+  }
+
+  static constexpr std::size_t kSteps = 512;  // the last one holds all that is 32 or more below the best: no weight
+  static std::size_t step(float distance) noexcept {
+    return static_cast<std::size_t>(std::min(distance * 16.0F, static_cast<float>(kSteps - 1)));
   }
 
   void move_candidate(std::size_t from, std::size_t to) noexcept {
@@ -247,8 +257,7 @@ class Candidates {
     places_.resize(k);
   }
 
-  template <class Places>
-  [[nodiscard]] std::uint64_t mass(Places const& places) const noexcept {
+  [[nodiscard]] std::uint64_t mass(std::span<Place const> places) const noexcept {
     std::uint64_t sum = 0;
     for (Place const p : places) sum += fixed_weight(weights_[p.index]);
     return sum;
