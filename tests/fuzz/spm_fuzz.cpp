@@ -21,13 +21,6 @@ enum Flags : unsigned {
   kNoUnknown = 32
 };
 
-/// What SentencePiece takes for a space comes back as one.
-std::string with_spaces(std::string_view text) {
-  std::string out;
-  lamina::detail::append_unmarked(out, text);
-  return out;
-}
-
 lamina::Vocabulary make_vocabulary(unsigned flags, lamina::test::FuzzInput& input) {
   static auto const base = lamina::test::small_spm();
   auto vocabulary = base;
@@ -62,9 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
                                : made.emplace(flags, lamina::Tokenizer(make_vocabulary(flags, input))).first->second;
   }();
   std::string_view const text = input.rest();
-  lamina::test::Round const round{.is_complete = (flags & kNoBytes) == 0,
-                                  .parse_special = (flags & kParseSpecial) != 0,
-                                  .expected = with_spaces(text)};
-  lamina::test::check_round(tokenizer, text, round);
+  lamina::test::check_round(
+      tokenizer, text,
+      {.is_complete = (flags & kNoBytes) == 0, .parse_special = (flags & kParseSpecial) != 0, .is_exact = false});
   return 0;
 }

@@ -184,6 +184,10 @@ TEST_CASE("The space prefix is put before each run of text and taken back from i
   CHECK(ids == ids_of(vocabulary, {"<s>", "\u2581hello", "<sep>", "\u2581hello"}));
   CHECK(tokenizer.decode(ids) == "hello<sep>hello");
   CHECK(tokenizer.decode(tokenizer.encode("  hello")) == "  hello");
+  // A run of spaces is ordinary text, though a vocabulary may call it user-defined.
+  vocabulary.types[static_cast<std::size_t>(id_of(vocabulary, "\u2581\u2581"))] = TokenType::kUserDefined;
+  CHECK(Tokenizer(vocabulary).encode("   ") == tokenizer.encode("   "));
+  CHECK(Tokenizer(vocabulary).decode(tokenizer.encode("   ")) == "   ");
 }
 
 TEST_CASE("BOS and EOS are added where the vocabulary asks for them") {

@@ -61,7 +61,7 @@ class ByteLevelBpe {
     PieceIndex index;
     index.reserve(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      if (is_mergeable(vocabulary, i)) index.emplace(pieces[i], static_cast<Token>(i));
+      if (!is_special(vocabulary.types[i])) index.emplace(pieces[i], static_cast<Token>(i));
     }
     Names names{index, {}, n_vocab_};
     byte_pieces_ = find_bytes(vocabulary, names);
@@ -95,11 +95,6 @@ class ByteLevelBpe {
       return place->second;
     }
   };
-
-  static bool is_mergeable(Vocabulary const& vocabulary, std::size_t i) {
-    auto const type = vocabulary.types[i];
-    return type != TokenType::kControl && type != TokenType::kUnknown && type != TokenType::kUserDefined;
-  }
 
   /// The piece of each byte. User-defined tokens count here: DeepSeek's are the bytes that UTF-8 never uses.
   static std::array<Token, 256> find_bytes(Vocabulary const& vocabulary, Names& names) {

@@ -31,10 +31,7 @@ class SpecialTokens {
   explicit SpecialTokens(Vocabulary const& vocabulary) {
     for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
       auto const type = vocabulary.types[i];
-      bool const always = type == TokenType::kUserDefined;
-      if (always || type == TokenType::kControl || type == TokenType::kUnknown) {
-        add(vocabulary.tokens[i], static_cast<Token>(i), always);
-      }
+      if (is_special(type)) add(vocabulary.tokens[i], static_cast<Token>(i), type == TokenType::kUserDefined);
     }
   }
 

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +44,7 @@ class SentencePieceBpe {
       auto const type = vocabulary.types[i];
       if (type == TokenType::kByte) {
         byte_tokens_[static_cast<unsigned char>(pieces[i][0])] = static_cast<Token>(i);
-      } else if (type != TokenType::kControl && type != TokenType::kUnknown && !pieces[i].empty()) {
+      } else if (!is_special(type) && !pieces[i].empty()) {
         index_.emplace(pieces[i], static_cast<Token>(i));
         for (std::size_t j = 1; j < pieces[i].size(); ++j)
           neighbours_.set(neighbour_index(pieces[i][j - 1], pieces[i][j]));
@@ -55,22 +54,21 @@ class SentencePieceBpe {
   }
 
   /// Appends the ids of `text`, in which spaces are plain spaces and the prefix is in place already.
-  /// Tokens in `exclude` are never made. Precondition: text.size() < 2^32 - 1.
-  void encode(std::string_view text, std::span<Token const> exclude, std::vector<Token>& out) const {
+  /// Precondition: text.size() < 2^32 - 1.
+  void encode(std::string_view text, std::vector<Token>& out) const {
     MergeScratch scratch;
     std::size_t begin = 0;
     for (std::size_t pos = 0; pos < text.size();) {
       pos += decode_utf8(text, pos).size;
       if (pos < text.size() && may_join(text[pos - 1], text[pos])) continue;
-      encode_stretch(text.substr(begin, pos - begin), exclude, scratch, out);
+      encode_stretch(text.substr(begin, pos - begin), scratch, out);
       begin = pos;
     }
   }
 
  private:
   /// Merges a stretch of text that no token reaches out of.
-  void encode_stretch(std::string_view text, std::span<Token const> exclude, MergeScratch& scratch,
-                      std::vector<Token>& out) const {
+  void encode_stretch(std::string_view text, MergeScratch& scratch, std::vector<Token>& out) const {
     scratch.symbols.clear();
     for (std::size_t pos = 0; pos < text.size();) {
       std::size_t const size = decode_utf8(text, pos).size;
@@ -81,8 +79,7 @@ class SentencePieceBpe {
       std::size_t const size = std::size_t{left.size} + right.size;
       if (size > longest_) return Merge{};
       Token const token = find_piece(index_, text.substr(left.begin, size));
-      if (token == kNoToken || std::ranges::find(exclude, token) != exclude.end()) return Merge{};
-      return Merge{orders_[static_cast<std::size_t>(token)], token};
+      return token == kNoToken ? Merge{} : Merge{orders_[static_cast<std::size_t>(token)], token};
     });
     for (std::uint32_t i = 0; i != kNoSymbol; i = scratch.symbols[i].next) {
       Symbol const& symbol = scratch.symbols[i];

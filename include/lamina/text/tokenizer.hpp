@@ -79,6 +79,7 @@ class Tokenizer {
   /// The special token with this text (control, unknown or user-defined), or kNoToken.
   [[nodiscard]] Token special(std::string_view text) const { return content_->special.find(text); }
 
+  /// As given, but for merges, which are gone, and types of SentencePiece's runs of spaces, which are normal.
   [[nodiscard]] Vocabulary const& vocabulary() const noexcept { return content_->vocabulary; }
 
  private:
@@ -100,8 +101,7 @@ class Tokenizer {
          size());
   }
 
-  void encode_run(std::string_view run, bool space_prefix, std::span<Token const> exclude,
-                  std::vector<Token>& out) const;
+  void encode_run(std::string_view run, bool space_prefix, std::vector<Token>& out) const;
 
   std::shared_ptr<Content const> content_;
 };
@@ -129,8 +129,21 @@ inline std::string render_token(Vocabulary const& vocabulary, std::size_t i) {
   return text;
 }
 
-inline Pieces render_tokens(Vocabulary const& vocabulary) {
+/// Checks it. Gemma calls runs of U+2581 user-defined; they are no text that a user writes, but what merges make of
+/// spaces, and so they are normal tokens here.
+inline Vocabulary prepare(Vocabulary vocabulary) {
   check_vocabulary(vocabulary);
+  if (vocabulary.model != TokenizerModel::kSentencePiece) return vocabulary;
+  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    auto& type = vocabulary.types[i];
+    if (type == TokenType::kUserDefined && vocabulary.tokens[i].find(kSpaceMark) != std::string::npos) {
+      type = TokenType::kNormal;
+    }
+  }
+  return vocabulary;
+}
+
+inline Pieces render_tokens(Vocabulary const& vocabulary) {
   Pieces pieces;
   pieces.reserve(vocabulary.tokens.size());
   for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) pieces.append(render_token(vocabulary, i));
@@ -140,7 +153,7 @@ inline Pieces render_tokens(Vocabulary const& vocabulary) {
 }  // namespace detail
 
 inline Tokenizer::Content::Content(Vocabulary given)
-    : vocabulary(std::move(given)),
+    : vocabulary(detail::prepare(std::move(given))),
       pieces(detail::render_tokens(vocabulary)),
       special(vocabulary),
       encoder(vocabulary.model == TokenizerModel::kSentencePiece
@@ -170,30 +183,29 @@ inline std::vector<Token> Tokenizer::encode(std::string_view text, EncodeOptions
       ++pos;
       continue;
     }
-    if (begin < pos) encode_run(text.substr(begin, pos - begin), space_prefix, options.exclude, out);
+    if (begin < pos) encode_run(text.substr(begin, pos - begin), space_prefix, out);
     out.push_back(match.token);
     space_prefix = true;
     begin = pos += match.size;
   }
-  if (begin < text.size()) encode_run(text.substr(begin), space_prefix, options.exclude, out);
+  if (begin < text.size()) encode_run(text.substr(begin), space_prefix, out);
   if (options.add_bos && vocabulary.add_eos) out.push_back(vocabulary.eos);
   return out;
 }
 
-inline void Tokenizer::encode_run(std::string_view run, bool space_prefix, std::span<Token const> exclude,
-                                  std::vector<Token>& out) const {
+inline void Tokenizer::encode_run(std::string_view run, bool space_prefix, std::vector<Token>& out) const {
   if (auto const* bpe = std::get_if<detail::ByteLevelBpe>(&content_->encoder)) return bpe->encode(run, out);
   std::string text;
   text.reserve(run.size() + 1);
   if (space_prefix && content_->vocabulary.add_space_prefix) text += ' ';
   detail::append_unmarked(text, run);
-  std::get<detail::SentencePieceBpe>(content_->encoder).encode(text, exclude, out);
+  std::get<detail::SentencePieceBpe>(content_->encoder).encode(text, out);
 }
 
 inline std::string_view Tokenizer::piece_in_text(Token token, bool& prefix_due) const {
   std::string_view text = piece(token);
   TokenType const type = content_->vocabulary.types[static_cast<std::size_t>(token)];
-  if (detail::is_hidden(type) || type == TokenType::kUserDefined) {
+  if (is_special(type)) {
     prefix_due = true;
   } else if (!text.empty()) {
     if (prefix_due && content_->vocabulary.add_space_prefix && text.front() == ' ') text.remove_prefix(1);

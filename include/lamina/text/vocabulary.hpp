@@ -44,6 +44,11 @@ enum class TokenType : std::uint8_t {
   kByte = 6,  // "<0x0A>": one byte
 };
 
+/// Found in text as a whole, never made by merging.
+constexpr bool is_special(TokenType type) noexcept {
+  return type == TokenType::kControl || type == TokenType::kUnknown || type == TokenType::kUserDefined;
+}
+
 struct Vocabulary {
   std::string source;  // the file, for messages
   TokenizerModel model = TokenizerModel::kSentencePiece;
