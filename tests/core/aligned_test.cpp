@@ -20,7 +20,7 @@ static_assert(!std::is_copy_constructible_v<AlignedBuffer<float>>);
 bool is_aligned(void const* p) { return reinterpret_cast<std::uintptr_t>(p) % lamina::kAlignment == 0; }
 
 TEST_CASE("an aligned buffer is zeroed, on a 64-byte boundary, and moves") {
-  for (std::size_t const n : {1U, 7U, 64U, 100'000U}) {
+  for (std::size_t const n : {1U, 7U, 64U, 100'000U, 3'000'000U}) {
     AlignedBuffer<std::uint16_t> buffer(n);
     CHECK(is_aligned(buffer.data()));
     CHECK(buffer.size() == n);

@@ -1,13 +1,15 @@
 // Cache-line-aligned storage: one owned block, and an arena that hands out parts of one.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cassert>
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "lamina/core/error.hpp"
 #include "lamina/core/numeric.hpp"
@@ -17,6 +19,33 @@ namespace lamina::inline v0_1 {
 /// One cache line, and the widest vector register of any target.
 inline constexpr std::size_t kAlignment = 64;
 
+namespace detail {
+
+/// Blocks of this size and above come straight from the system: their pages are zeroed where they are first touched,
+/// which packing does in parallel, and in huge pages, which save a stream of weights most of its TLB misses.
+inline constexpr std::size_t kMappedBytes = std::size_t{4} << 20;
+
+/// Zeroed memory on a 64-byte boundary. Throws std::bad_alloc.
+inline void* allocate_zeroed(std::size_t bytes) {
+  if (bytes < kMappedBytes) {
+    return std::memset(::operator new(bytes, std::align_val_t{kAlignment}), 0, bytes);
+  }
+  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: where it is refused, small pages serve
+  return p;
+}
+
+inline void release(void* p, std::size_t bytes) noexcept {
+  if (bytes < kMappedBytes) {
+    ::operator delete(p, std::align_val_t{kAlignment});
+  } else {
+    ::munmap(p, bytes);
+  }
+}
+
+}  // namespace detail
+
 /// n elements of a trivial type on a 64-byte boundary, zeroed. Moves, does not copy.
 template <class T>
   requires std::is_trivially_copyable_v<T>
@@ -24,25 +53,32 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   /// Throws std::bad_alloc where the memory is not to be had.
-  explicit AlignedBuffer(std::size_t n) : size_(n) {
+  explicit AlignedBuffer(std::size_t n) {
     if (n == 0) return;
     auto const bytes = checked_mul(n, sizeof(T));
     if (!bytes) throw std::bad_alloc();
-    data_.reset(static_cast<T*>(::operator new(*bytes, std::align_val_t{kAlignment})));
-    std::memset(static_cast<void*>(data_.get()), 0, *bytes);
+    data_ = static_cast<T*>(detail::allocate_zeroed(*bytes));
+    size_ = n;
+  }
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~AlignedBuffer() {
+    if (data_ != nullptr) detail::release(data_, size_ * sizeof(T));
   }
 
-  [[nodiscard]] T* data() noexcept { return data_.get(); }
-  [[nodiscard]] T const* data() const noexcept { return data_.get(); }
+  [[nodiscard]] T* data() noexcept { return data_; }
+  [[nodiscard]] T const* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::span<T> span() noexcept { return {data_.get(), size_}; }
-  [[nodiscard]] std::span<T const> span() const noexcept { return {data_.get(), size_}; }
+  [[nodiscard]] std::span<T> span() noexcept { return {data_, size_}; }
+  [[nodiscard]] std::span<T const> span() const noexcept { return {data_, size_}; }
 
  private:
-  struct Free {
-    void operator()(T* p) const noexcept { ::operator delete(p, std::align_val_t{kAlignment}); }
-  };
-  std::unique_ptr<T, Free> data_;
+  T* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
