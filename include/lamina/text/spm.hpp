@@ -129,7 +129,7 @@ class SentencePieceBpe {
   std::size_t longest_;  // bytes
   std::array<Token, 256> byte_tokens_;
   PieceIndex index_;
-  std::bitset<256 * 256> neighbours_;
+  std::bitset<std::size_t{256} * 256> neighbours_;
   std::vector<std::uint32_t> orders_;  // [n_vocab]
 };
 
