@@ -37,14 +37,6 @@ inline constexpr std::size_t kTileVectors = 4;
 inline constexpr std::size_t kTileVectors = 2;
 #endif
 
-/// Calls f with the constants 0 .. N - 1. A plain loop leaves arrays of registers in memory where the compiler does not
-/// unroll it early (GCC 12 at -O2).
-template <std::size_t N, class F>
-HWY_INLINE void unroll(F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>)
-      LAMINA_INLINED { (f(std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<N>{});
-}
-
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 
 /// 4 activations in every lane.

@@ -25,7 +25,6 @@ using dot::Ints;
 using dot::IntTag;
 using dot::kLanes;
 using dot::kVectors;
-using dot::unroll;
 
 /// The arguments of one product.
 struct Product {
@@ -56,11 +55,13 @@ struct Lanes {
   /// times the speed of 2 to 8 rows from memory on Zen 3; one row is no slower.
   HWY_INLINE void prefetch(std::size_t b) const {
     constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
-    unroll<kPanels>([&](auto p) LAMINA_INLINED {
+    LAMINA_UNROLL
+    for (std::size_t p = 0; p < kPanels; ++p) {
       auto const* next = reinterpret_cast<char const*>(panel + (kPanels + p) * blocks + b);
-      unroll<div_ceil(sizeof(typename F::PanelBlock), kAlignment)>(
-          [&](auto i) LAMINA_INLINED { __builtin_prefetch(next + i * kAlignment, 0, 3); });
-    });
+      for (std::size_t i = 0; i < div_ceil(sizeof(typename F::PanelBlock), kAlignment); ++i) {
+        __builtin_prefetch(next + i * kAlignment, 0, 3);
+      }
+    }
   }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
@@ -77,6 +78,24 @@ HWY_INLINE Floats load_bfloat16(Bfloat16 const* p) {
   hn::Rebind<std::uint16_t, FloatTag> const tag16;
   auto const bits = hn::PromoteTo(tag32, hn::LoadU(tag16, reinterpret_cast<std::uint16_t const*>(p)));
   return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(bits));
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void clear(Floats (&acc)[R][V]) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
+  }
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], FloatTag(), out + (r * V + v) * kLanes);
+  }
 }
 
 // ---------------------------------------------------------------- quantized weights
@@ -126,47 +145,71 @@ struct QuantizedTiles {
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
-  static void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
-    FloatTag const tag;
-    IntTag const int_tag;
+  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
     Lanes<Format, V> const lanes(p.w, vector);
     QuantizedRows const x = p.x.q8.slice(first_row, R);
     std::size_t const blocks = x.blocks();
     Floats acc[R][V];
-    unroll<R>([&](auto r) LAMINA_INLINED { unroll<V>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::Zero(tag); }); });
-
+    clear<R, V>(acc);
     for (std::size_t b = 0; b < blocks; ++b) {
       lanes.prefetch(b);
-      std::int8_t const* q = x.q + b * kActivationBlock;
       typename Dot::Acc dots[R][V];
-      unroll<R>([&](auto r) LAMINA_INLINED { unroll<V>([&](auto v) LAMINA_INLINED { dots[r][v] = Dot::start(); }); });
-      unroll<Steps::kSteps>([&](auto step) LAMINA_INLINED {
-        typename Dot::W w[V][Steps::kRegisters];
-        unroll<V>([&](auto v) LAMINA_INLINED { Steps::load(lanes.block(v, b), step, lanes.lane(v), w[v]); });
-        unroll<R>([&](auto r) LAMINA_INLINED {
-          unroll<Steps::kRegisters>([&](auto i) LAMINA_INLINED {
-            Ints const four = dot::broadcast4(q + r * x.cols + Steps::column(step, i));
-            unroll<V>([&](auto v) LAMINA_INLINED { dots[r][v] = Dot::add(dots[r][v], w[v][i], four); });
-          });
-        });
-      });
-      Floats w_scale[V];
-      unroll<V>([&](auto v) LAMINA_INLINED { w_scale[v] = load_half(lanes.block(v, b).d + lanes.lane(v)); });
-      unroll<R>([&](auto r) LAMINA_INLINED {
-        Floats const x_scale = hn::Set(tag, x.scale[r * blocks + b]);
-        unroll<V>([&](auto v) LAMINA_INLINED {
-          Ints sum = Dot::sum(dots[r][v]);
-          if constexpr (Dot::kOffset != 0) {
-            constexpr int kShift = std::countr_zero(static_cast<unsigned>(Dot::kOffset));
-            sum = hn::Sub(sum, hn::ShiftLeft<kShift>(hn::Set(int_tag, x.sum[r * blocks + b])));
-          }
-          acc[r][v] = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), acc[r][v]);
-        });
-      });
+      multiply_block<R, V>(lanes, x, b, dots);
+      add_block<R, V>(lanes, x, b, dots, acc);
     }
-    unroll<R>([&](auto r) LAMINA_INLINED {
-      unroll<V>([&](auto v) LAMINA_INLINED { hn::StoreU(acc[r][v], tag, out + (r * V + v) * kLanes); });
-    });
+    store<R, V>(acc, out);
+  }
+
+ private:
+  /// The integer dot products of block b, exact, still shifted by Dot::kOffset.
+  template <std::size_t R, std::size_t V>
+  static HWY_INLINE void multiply_block(Lanes<Format, V> const& lanes, QuantizedRows const& x, std::size_t b,
+                                        typename Dot::Acc (&dots)[R][V]) {
+    std::int8_t const* q = x.q + b * kActivationBlock;
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) dots[r][v] = Dot::start();
+    }
+    LAMINA_UNROLL
+    for (std::size_t step = 0; step < Steps::kSteps; ++step) {
+      typename Dot::W w[V][Steps::kRegisters];
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) Steps::load(lanes.block(v, b), step, lanes.lane(v), w[v]);
+      LAMINA_UNROLL
+      for (std::size_t r = 0; r < R; ++r) {
+        LAMINA_UNROLL
+        for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
+          Ints const four = dot::broadcast4(q + r * x.cols + Steps::column(step, i));
+          LAMINA_UNROLL
+          for (std::size_t v = 0; v < V; ++v) dots[r][v] = Dot::add(dots[r][v], w[v][i], four);
+        }
+      }
+    }
+  }
+
+  /// acc = fma(float(dot), w_scale * x_scale, acc), by the contract.
+  template <std::size_t R, std::size_t V>
+  static HWY_INLINE void add_block(Lanes<Format, V> const& lanes, QuantizedRows const& x, std::size_t b,
+                                   typename Dot::Acc (&dots)[R][V], Floats (&acc)[R][V]) {
+    FloatTag const tag;
+    Floats w_scale[V];
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) w_scale[v] = load_half(lanes.block(v, b).d + lanes.lane(v));
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      std::size_t const i = r * x.blocks() + b;
+      Floats const x_scale = hn::Set(tag, x.scale[i]);
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) {
+        Ints sum = Dot::sum(dots[r][v]);
+        if constexpr (Dot::kOffset != 0) {
+          constexpr int kShift = std::countr_zero(static_cast<unsigned>(Dot::kOffset));
+          sum = hn::Sub(sum, hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.sum[i])));
+        }
+        acc[r][v] = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), acc[r][v]);
+      }
+    }
   }
 };
 
@@ -193,24 +236,26 @@ struct FloatTiles {
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
-  static void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
+  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
     FloatTag const tag;
     Lanes<F, V> const lanes(p.w, vector);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;
     Floats acc[R][V];
-    unroll<R>([&](auto r) LAMINA_INLINED { unroll<V>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::Zero(tag); }); });
+    clear<R, V>(acc);
     for (std::size_t k = 0; k < p.w.cols; ++k) {
+      lanes.prefetch(k);
       Floats w[V];
-      unroll<V>([&](auto v) LAMINA_INLINED { w[v] = load_column(lanes.block(v, k), lanes.lane(v)); });
-      unroll<R>([&](auto r) LAMINA_INLINED {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
+      LAMINA_UNROLL
+      for (std::size_t r = 0; r < R; ++r) {
         Floats const one = hn::Set(tag, x[r * stride + k]);
-        unroll<V>([&](auto v) LAMINA_INLINED { acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]); });
-      });
+        LAMINA_UNROLL
+        for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]);
+      }
     }
-    unroll<R>([&](auto r) LAMINA_INLINED {
-      unroll<V>([&](auto v) LAMINA_INLINED { hn::StoreU(acc[r][v], tag, out + (r * V + v) * kLanes); });
-    });
+    store<R, V>(acc, out);
   }
 };
 

@@ -29,10 +29,11 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       std::int8_t* q = out.q + r * out.cols + b * kActivationBlock;
       dot::Floats values[kParts];
       dot::Ints max_bits = hn::Zero(int_tag);
-      dot::unroll<kParts>([&](auto i) LAMINA_INLINED {
+      LAMINA_UNROLL
+      for (std::size_t i = 0; i < kParts; ++i) {
         values[i] = hn::LoadU(tag, in + i * kLanes);
         max_bits = hn::Max(max_bits, hn::And(hn::BitCast(int_tag, values[i]), magnitude));
-      });
+      }
       auto const bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(int_tag, max_bits)));
       float const max = std::bit_cast<float>(bits);
       bool const finite = bits < 0x7f800000u;
@@ -45,11 +46,12 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       }
       auto const inverse = hn::Set(tag, 127.0F / max);
       dot::Ints sum = hn::Zero(int_tag);
-      dot::unroll<kParts>([&](auto i) LAMINA_INLINED {
+      LAMINA_UNROLL
+      for (std::size_t i = 0; i < kParts; ++i) {
         auto const rounded = hn::NearestInt(hn::Mul(values[i], inverse));
         sum = hn::Add(sum, rounded);
         hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q + i * kLanes);
-      });
+      }
       out.scale[r * blocks + b] = max / 127.0F;
       out.sum[r * blocks + b] = hn::GetLane(hn::SumOfLanes(int_tag, sum));
     }
