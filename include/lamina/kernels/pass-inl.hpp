@@ -9,10 +9,16 @@
 // Not behind HWY_HAVE_RUNTIME_DISPATCH: Highway 1.0.3 has none on Arm with Clang. +crypto stands in the string because
 // Highway's operations have it, and GCC inlines only into a superset; no instruction of it is ever used.
 #undef HWY_TARGET_STR
+#undef LAMINA_PASS_ARCH
+#if defined(__clang__)
+#define LAMINA_PASS_ARCH
+#else
+#define LAMINA_PASS_ARCH "arch=armv8.2-a"  // GCC's arm_neon.h gives vdotq_s32 this base, so its callers need it too
+#endif
 #if LAMINA_PASS_SMMLA
-#define HWY_TARGET_STR "+crypto+dotprod+i8mm"
+#define HWY_TARGET_STR LAMINA_PASS_ARCH "+crypto+dotprod+i8mm"
 #elif LAMINA_PASS_SDOT
-#define HWY_TARGET_STR "+crypto+dotprod"
+#define HWY_TARGET_STR LAMINA_PASS_ARCH "+crypto+dotprod"
 #else
 #define HWY_TARGET_STR "+crypto"
 #endif
