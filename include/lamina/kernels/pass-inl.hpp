@@ -22,6 +22,14 @@
 #else
 #define HWY_TARGET_STR "+crypto"
 #endif
+// Highway left these empty where it has no run-time dispatch.
+#undef HWY_BEFORE_NAMESPACE
+#undef HWY_AFTER_NAMESPACE
+#undef HWY_ATTR
+#define HWY_BEFORE_NAMESPACE() \
+  HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR) static_assert(true, "For requiring trailing semicolon")
+#define HWY_AFTER_NAMESPACE() HWY_POP_ATTRIBUTES static_assert(true, "For requiring trailing semicolon")
+#define HWY_ATTR __attribute__((target(HWY_TARGET_STR)))
 #endif
 
 #include "lamina/kernels/product-inl.hpp"
