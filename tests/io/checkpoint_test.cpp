@@ -26,8 +26,7 @@ Bytes text_bytes(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Appended: GCC 12 takes "t" + std::to_string(i) for an overlapping copy (its bug 105651).
-std::string tensor_name(std::size_t i) { return std::string("t").append(std::to_string(i)); }
+std::string tensor_name(std::size_t i) { return "t" + std::to_string(i); }
 
 // Tensors t0, t1, ... of 16 floats; those of tensor i are all float(i).
 struct Model {
