@@ -24,7 +24,11 @@ class Random {
     state_ ^= state_ >> 27;
     return state_ * 2685821657736338717u;
   }
-  float uniform(float low, float high) { return low + (high - low) * (static_cast<float>(bits() >> 40) * 0x1p-24F); }
+  float uniform(float low, float high) {
+    // The product is exact in double, so that it makes no difference where a compiler contracts it into an FMA.
+    double const unit = static_cast<double>(bits() >> 40) * 0x1p-24;
+    return static_cast<float>(static_cast<double>(low) + static_cast<double>(high - low) * unit);
+  }
   std::size_t below(std::size_t n) { return bits() % n; }
 
   std::vector<float> floats(std::size_t n, float low = -1.0F, float high = 1.0F) {
