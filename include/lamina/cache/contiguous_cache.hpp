@@ -132,6 +132,7 @@ class ContiguousCache {
 
   [[nodiscard]] std::size_t length(SequenceId s) const { return at(s).length; }
 
+  // NOLINTNEXTLINE(modernize-use-nodiscard): a caller that counted the blocks has them in `out`
   std::span<KvBlockRef> blocks(SequenceId s, std::size_t layer, std::size_t head, std::size_t n_tokens,
                                std::span<KvBlockRef> out) const {
     Slot const& slot = at(s);

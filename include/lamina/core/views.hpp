@@ -22,7 +22,7 @@ struct MatrixView {
       : data(p), rows(n_rows), cols(n_cols), stride(row_stride) {}
 
   /// A view to const from a view to mutable.
-  constexpr operator MatrixView<T const>() const
+  constexpr operator MatrixView<T const>() const  // NOLINT(google-explicit-constructor): it loses nothing
     requires(!std::is_const_v<T>)
   {
     return {data, rows, cols, stride};

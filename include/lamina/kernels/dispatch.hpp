@@ -83,8 +83,8 @@ struct KernelList {
 
 /// The tables that this CPU can run, best first, the reference last.
 inline std::span<KernelTable const* const> available_kernels() noexcept {
-  static detail::KernelList const list;
-  return {list.tables.data(), list.size};
+  static detail::KernelList const kList;
+  return {kList.tables.data(), kList.size};
 }
 
 /// The fastest table for this CPU.

@@ -17,7 +17,7 @@ inline constexpr std::size_t kTaskWork = std::size_t{1} << 16;
 inline constexpr std::size_t kStreamingRows = 16;
 
 /// Activations of a tile of rows stay in the L2 cache (512 KB and up) while panels of weights go past them.
-inline constexpr std::size_t kTileBytes = 256 * 1024;
+inline constexpr std::size_t kTileBytes = std::size_t{256} << 10;
 
 /// Part i of n things cut into `parts` nearly equal runs: [begin(i), begin(i + 1)).
 constexpr std::size_t part_begin(std::size_t n, std::size_t parts, std::size_t i) noexcept { return n * i / parts; }

@@ -264,7 +264,7 @@ class Candidates {
   }
 
   /// Quickselect by mass: halves the range that holds the place at which the sum reaches `need`.
-  Candidate reach(std::span<Place> places, std::uint64_t need) const {
+  [[nodiscard]] Candidate reach(std::span<Place> places, std::uint64_t need) const {
     while (places.size() > 1) {
       std::size_t const half = places.size() / 2;
       std::nth_element(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(half), places.end(), order());
