@@ -1,24 +1,21 @@
 #!/bin/bash
 # Installs, with apt, what lamina is built and tested with on Debian 12. Does nothing where all is there.
 #
-#   cmake/install_dependencies.sh [build | ci | emulate]
+#   cmake/install_dependencies.sh [build | ci]
 #
-#   build    what demo.sh and check.sh need: GCC, CMake, the libraries (the default)
-#   ci       and what .ci/run needs: Clang 19 with its tools, the Arm cross compiler, QEMU's user mode
-#   emulate  and what cmake/emulate_avx512.sh needs: Bochs, a boot loader
+#   build  what demo.sh and check.sh need: GCC, CMake, the libraries (the default)
+#   ci     and what .ci/run needs: Clang 19 with its tools, the Arm cross compiler, QEMU's user mode
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config git ca-certificates python3
   libhwy-dev libeigen3-dev libxsimd-dev doctest-dev libbenchmark-dev)
 ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 g++-aarch64-linux-gnu qemu-user-static)
-emulate=(bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso cpio)
 
 wanted=("${build[@]}")
 case "${1:-build}" in
   build) ;;
   ci) wanted+=("${ci[@]}") ;;
-  emulate) wanted+=("${emulate[@]}") ;;
-  *) echo "usage: $0 [build | ci | emulate]" >&2; exit 2 ;;
+  *) echo "usage: $0 [build | ci]" >&2; exit 2 ;;
 esac
 
 missing=()
