@@ -36,6 +36,9 @@ inline constexpr std::size_t kTileVectors = 4;
 #else
 inline constexpr std::size_t kTileVectors = 2;
 #endif
+/// The same for one or two rows of activations, from AVX2 on two panels: two streams from memory and twice the sums in
+/// flight, each of which waits some 4 cycles for the one before. 1.2 to 1.4 times the speed of one panel on Zen 3.
+inline constexpr std::size_t kTileVectorsOfFew = kVectors == 1 ? 2 : 4;
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 
