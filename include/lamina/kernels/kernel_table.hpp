@@ -28,7 +28,8 @@ enum class Target : std::uint8_t {
 };
 
 /// Rows of activations quantized to int8 per block of 32 columns, symmetric, each row on its own:
-/// scale = max|x| / 127, q = round_to_nearest_even(x * (127 / max|x|)), all zero where max|x| is zero.
+/// scale = max|x| / 127, q = round_to_nearest_even(x * (127 / max|x|)), all zero where max|x| is below 2^-119 (127 /
+/// max must stay finite). A block with NaN or infinity has q = 0 and a scale of NaN, which reaches every output.
 struct QuantizedRows {
   std::int8_t* q = nullptr;     // [rows][cols]
   float* scale = nullptr;       // [rows][cols / 32]
