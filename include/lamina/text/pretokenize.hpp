@@ -97,7 +97,11 @@ std::size_t match_llama3(TextPart part, std::size_t pos) {
   if (!is_number && !part.is_newline(pos) && part.is(letters, CharClass::kLetter)) {
     return run_end(part, letters, CharClass::kLetter) - pos;
   }
-  if (is_number) return std::min(run_end(part, pos, CharClass::kNumber) - pos, kMaxDigits);
+  if (is_number) {
+    std::size_t digits = 1;
+    while (digits < kMaxDigits && part.is(pos + digits, CharClass::kNumber)) ++digits;
+    return digits;
+  }
   std::size_t const others = pos + (part.code(pos) == U' ' ? 1 : 0);
   auto const newlines_from = [&](std::size_t i) {
     return run_end(part, i, [&](std::size_t j) { return part.is_newline(j); });
