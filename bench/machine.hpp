@@ -5,6 +5,8 @@
 // measured in one run.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lamina/core/function_ref.hpp"
 #include "lamina/kernels/kernel_table.hpp"
@@ -24,22 +27,41 @@ std::string machine_name();
 /// Starts n_threads threads, lets all begin work(thread) at once, and returns the seconds until the last one is done.
 double timed_on_threads(std::size_t n_threads, FunctionRef<void(std::size_t)> work);
 
+/// Repeated measurements of one figure.
+class Samples {
+ public:
+  void add(double value) { values_.insert(std::ranges::upper_bound(values_, value), value); }
+  [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
+  /// Precondition of the three: not empty.
+  [[nodiscard]] double median() const { return (values_[(values_.size() - 1) / 2] + values_[values_.size() / 2]) / 2; }
+  [[nodiscard]] double min() const { return values_.front(); }
+  [[nodiscard]] double max() const { return values_.back(); }
+
+ private:
+  std::vector<double> values_;  // ascending
+};
+
 /// The best of several ways to read memory.
 struct ReadBandwidth {
-  double bytes_per_second = 0;
+  Samples bytes_per_second;
   std::string_view pattern;  // which way won
 };
 
 /// Reads buffers that no cache holds, with n_threads threads, one contiguous part each: by a plain loop; as 1, 2, 4 and
 /// 8 streams of wide loads, with and without prefetches; on pages of 4 KiB and on huge pages where the system gives
 /// them.
+///
+/// On a shared machine bandwidth halves and doubles within seconds. So each way is sampled many times, best in turn
+/// with what is set against it, and the way with the highest median is the limit: medians are compared with medians.
 class ReadMeter {
  public:
   /// Allocates two buffers of `bytes` each and touches them.
-  explicit ReadMeter(std::size_t n_threads, std::size_t bytes = std::size_t{512} << 20);
+  explicit ReadMeter(std::size_t n_threads, std::size_t bytes = std::size_t{256} << 20);
 
-  /// One measurement, about a second: the best of `passes` over every pattern.
-  [[nodiscard]] ReadBandwidth measure(std::size_t passes = 3) const;
+  /// Reads a buffer in every way once: 16 times 256 MiB, some 0.2 s.
+  void sample();
+  /// Precondition: sample() was called.
+  [[nodiscard]] ReadBandwidth const& best() const;
 
  private:
   struct Unmap {
@@ -51,8 +73,8 @@ class ReadMeter {
 
   std::size_t n_threads_;
   std::size_t bytes_;
-  Buffer small_pages_;
-  Buffer huge_pages_;
+  std::array<Buffer, 2> buffers_;    // on small pages, on huge pages
+  std::vector<ReadBandwidth> ways_;  // every pattern on each of them
 };
 
 /// Multiplications and additions of 8-bit integers per second (two per multiply-add), by the instructions that the

@@ -1,7 +1,8 @@
 // model -m FILE: how fast a model reads a prompt and writes, in tokens/s and as shares of what the machine can do.
 //
-// Speed drifts on shared machines, so each repeat is set against limits measured right before and right after it (the
-// higher of the two), and medians are taken of these shares. stdout ends with one line per figure for scripts:
+// Speed drifts on shared machines. So prefill is set against peaks measured right before and right after it (the higher
+// of the two); decoding takes turns with reading, some tokens and then every way to read once, and medians are
+// compared. stdout ends with one line per figure for scripts:
 //   speed SHAPE FORMAT prefill512|decode TOKENS_PER_SECOND
 //   limit SHAPE FORMAT prefill512|decode SHARE          of the arithmetic peak, of the read bandwidth
 #include <algorithm>
@@ -111,47 +112,27 @@ std::string shape_of(ModelConfig const& config, std::string const& file) {
   return std::filesystem::path(file).stem().string();
 }
 
-/// The machine's limits at one moment.
-struct Moment {
-  ReadBandwidth read;
-  double integer_peak = 0;
-  double float_peak = 0;
+/// The machine's arithmetic at one moment, in operations per second.
+struct Peaks {
+  double integers = 0;
+  double floats = 0;
 };
 
-Moment measure_limits(ReadMeter const& meter, Options const& options) {
+Peaks measure_peaks(Options const& options) {
   Target const target = options.kernels->target;
-  return {meter.measure(2), measure_integer_peak(target, options.threads), measure_float_peak(target, options.threads)};
+  return {measure_integer_peak(target, options.threads), measure_float_peak(target, options.threads)};
 }
 
-Moment higher(Moment const& a, Moment const& b) {
-  return {a.read.bytes_per_second > b.read.bytes_per_second ? a.read : b.read, std::max(a.integer_peak, b.integer_peak),
-          std::max(a.float_peak, b.float_peak)};
+Peaks higher(Peaks const& a, Peaks const& b) {
+  return {std::max(a.integers, b.integers), std::max(a.floats, b.floats)};
 }
-
-/// Repeated measurements of one figure.
-class Samples {
- public:
-  void add(double value) { values_.insert(std::ranges::upper_bound(values_, value), value); }
-  [[nodiscard]] double median() const {
-    std::size_t const n = values_.size();
-    return (values_[(n - 1) / 2] + values_[n / 2]) / 2;
-  }
-  [[nodiscard]] double min() const { return values_.front(); }
-  [[nodiscard]] double max() const { return values_.back(); }
-
- private:
-  std::vector<double> values_;  // ascending
-};
 
 struct Results {
-  Samples read;          // GB/s
   Samples integer_peak;  // Gop/s
   Samples float_peak;    // Gop/s
   Samples prefill;       // tokens/s
   Samples prefill_share;
   Samples decode;  // tokens/s
-  Samples decode_share;
-  std::string_view pattern;  // of reading, that won
 };
 
 template <class F>
@@ -171,7 +152,8 @@ class Bench {
         weight_bytes_(static_cast<double>(model.bytes_per_token())),
         kv_bytes_(
             static_cast<double>(2 * model.config().n_layers * model.config().kv_dim() * size_of(KvElement::kF16))),
-        session_(model, {.capacity = std::max(options.prefill, options.context + options.decode)}) {
+        session_(model, {.capacity = std::max(options.prefill, options.context + options.decode)}),
+        meter_(options.threads) {
     std::size_t const n_tokens = std::max({options.prefill, options.context, options.decode});
     SplitMix random(1);
     for (std::size_t i = 0; i < n_tokens; ++i) {
@@ -185,57 +167,63 @@ class Bench {
     return weight_bytes_ + kv_bytes_ * length;
   }
 
+  /// Measures everything; the read limit is then in meter().
   [[nodiscard]] Results run() {
-    ReadMeter const meter(options_.threads);
     Results results;
     session_.prefill(std::span(tokens_).first(1));  // touches the weights and the workspace
-    Moment before = measure_limits(meter, options_);
+    Peaks before = measure_peaks(options_);
     for (std::size_t i = 0; i < options_.repeat; ++i) {
       std::fprintf(stderr, "\rrun %zu of %zu: prefill ", i + 1, options_.repeat);
       double const prefill = time_prefill();
+      Peaks const after = measure_peaks(options_);
+      add_prefill(results, prefill, higher(before, after));
       std::fprintf(stderr, "\rrun %zu of %zu: decode  ", i + 1, options_.repeat);
-      double const decode = time_decode();
-      std::fprintf(stderr, "\rrun %zu of %zu: limits  ", i + 1, options_.repeat);
-      Moment const after = measure_limits(meter, options_);
-      add(results, prefill, decode, higher(before, after));
-      before = after;
+      time_decode(results);
+      before = measure_peaks(options_);
     }
     std::fprintf(stderr, "\r%40s\r", "");
     return results;
   }
 
+  [[nodiscard]] ReadMeter const& meter() const noexcept { return meter_; }
+
  private:
+  /// Seconds of decoding between two samples of the read limit: about what a sample takes.
+  static constexpr double kTurn = 0.2;
+
   double time_prefill() {
     session_.truncate(0);
     return seconds([&] { session_.prefill(std::span(tokens_).first(options_.prefill)); });
   }
 
-  double time_decode() {
+  void time_decode(Results& results) {
     session_.truncate(std::min(options_.prefill, options_.context));
     if (options_.context > session_.length()) {
       session_.prefill(std::span(tokens_).subspan(session_.length(), options_.context - session_.length()));
     }
-    return seconds([&] {
-      for (std::size_t i = 0; i < options_.decode; ++i) session_.step(tokens_[i]);
-    });
+    for (std::size_t done = 0; done < options_.decode;) {
+      meter_.sample();
+      double elapsed = 0;
+      std::size_t n = 0;
+      for (; done + n < options_.decode && elapsed < kTurn; ++n) {
+        elapsed += seconds([&] { session_.step(tokens_[done + n]); });
+      }
+      results.decode.add(static_cast<double>(n) / elapsed);
+      done += n;
+    }
   }
 
-  void add(Results& results, double prefill_seconds, double decode_seconds, Moment const& limits) const {
+  void add_prefill(Results& results, double prefill_seconds, Peaks const& peaks) const {
     auto const n_prefill = static_cast<double>(options_.prefill);
-    auto const n_decode = static_cast<double>(options_.decode);
     double const integer_ops = costs_.integer_ops * n_prefill + (costs_.head_is_integer ? costs_.head_ops : 0);
     double const float_ops = costs_.float_ops * n_prefill + (costs_.head_is_integer ? 0 : costs_.head_ops);
     double at_peak = 0;  // seconds
-    if (limits.integer_peak > 0) at_peak += integer_ops / limits.integer_peak;
-    if (limits.float_peak > 0) at_peak += float_ops / limits.float_peak;
-    results.read.add(limits.read.bytes_per_second / 1e9);
-    results.pattern = limits.read.pattern;
-    results.integer_peak.add(limits.integer_peak / 1e9);
-    results.float_peak.add(limits.float_peak / 1e9);
+    if (peaks.integers > 0) at_peak += integer_ops / peaks.integers;
+    if (peaks.floats > 0) at_peak += float_ops / peaks.floats;
+    results.integer_peak.add(peaks.integers / 1e9);
+    results.float_peak.add(peaks.floats / 1e9);
     results.prefill.add(n_prefill / prefill_seconds);
     results.prefill_share.add(at_peak / prefill_seconds);
-    results.decode.add(n_decode / decode_seconds);
-    results.decode_share.add(bytes_per_token() * n_decode / decode_seconds / limits.read.bytes_per_second);
   }
 
   Costs costs_;
@@ -243,6 +231,7 @@ class Bench {
   double weight_bytes_;
   double kv_bytes_;  // of one cached token
   Session<M> session_;
+  ReadMeter meter_;
   std::vector<Token> tokens_;
 };
 
@@ -251,10 +240,11 @@ void print_samples(char const* name, Samples const& samples, char const* unit, d
               samples.max() * scale);
 }
 
-void print(Results const& results, Costs const& costs, Options const& options, std::string const& shape,
-           double bytes_per_token) {
-  print_samples("read limit", results.read, "GB/s");
-  std::printf("%-14s %s\n", "  best by", std::string(results.pattern).c_str());
+void print(Results const& results, ReadBandwidth const& read, Costs const& costs, Options const& options,
+           std::string const& shape, double bytes_per_token) {
+  double const decode_share = results.decode.median() * bytes_per_token / read.bytes_per_second.median();
+  print_samples("read limit", read.bytes_per_second, "GB/s", 1e-9);
+  std::printf("%-14s %s\n", "  best by", std::string(read.pattern).c_str());
   print_samples("integer peak", results.integer_peak, "Gop/s");
   print_samples("float peak", results.float_peak, "Gop/s");
   std::printf("%-14s %8.3f GB read per decoded token, %.3f Gop per prompt token\n", "costs", bytes_per_token / 1e9,
@@ -262,12 +252,12 @@ void print(Results const& results, Costs const& costs, Options const& options, s
   print_samples("prefill", results.prefill, "tokens/s");
   print_samples("  share", results.prefill_share, "% of the arithmetic peak", 100);
   print_samples("decode", results.decode, "tokens/s");
-  print_samples("  share", results.decode_share, "% of the read limit", 100);
+  std::printf("%-14s %8.1f %% of the read limit\n", "  share", decode_share * 100);
   std::string const key = shape + " " + std::string(costs.format);
   std::printf("speed %s prefill%zu %.2f\n", key.c_str(), options.prefill, results.prefill.median());
   std::printf("speed %s decode %.2f\n", key.c_str(), results.decode.median());
   std::printf("limit %s prefill%zu %.3f\n", key.c_str(), options.prefill, results.prefill_share.median());
-  std::printf("limit %s decode %.3f\n", key.c_str(), results.decode_share.median());
+  std::printf("limit %s decode %.3f\n", key.c_str(), decode_share);
 }
 
 void run(Arguments const& arguments) {
@@ -288,7 +278,9 @@ void run(Arguments const& arguments) {
   std::printf("%-14s %8.2f s\n", "load", load_time.count());
   model.visit([&](auto const& concrete) {
     Bench bench(concrete, costs, options);
-    print(bench.run(), costs, options, shape_of(concrete.config(), options.file), bench.bytes_per_token());
+    Results const results = bench.run();
+    print(results, bench.meter().best(), costs, options, shape_of(concrete.config(), options.file),
+          bench.bytes_per_token());
   });
 }
 

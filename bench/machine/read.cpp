@@ -130,35 +130,43 @@ ReadMeter::Buffer ReadMeter::map_buffer(std::size_t bytes, bool huge_pages) {
 ReadMeter::ReadMeter(std::size_t n_threads, std::size_t bytes)
     : n_threads_(n_threads),
       bytes_(bytes / (n_threads * kUnit) * (n_threads * kUnit)),
-      small_pages_(map_buffer(bytes_, false)),
-      huge_pages_(map_buffer(bytes_, true)) {
+      buffers_{map_buffer(bytes_, false), map_buffer(bytes_, true)} {
   std::size_t const part = bytes_ / n_threads;
   timed_on_threads(n_threads, [&](std::size_t thread) {
-    for (auto* buffer : {small_pages_.get(), huge_pages_.get()}) std::memset(buffer + thread * part, 1, part);
+    for (Buffer const& buffer : buffers_) std::memset(buffer.get() + thread * part, 1, part);
+  });
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    for (Pattern const& pattern : kPatterns) ways_.push_back({.bytes_per_second = {}, .pattern = pattern.name});
+  }
+}
+
+void ReadMeter::sample() {
+  std::size_t const part = bytes_ / n_threads_;
+  for (std::size_t i = 0; i < ways_.size(); ++i) {
+    Pattern const& pattern = kPatterns[i % kPatterns.size()];
+    std::byte const* const buffer = buffers_[i / kPatterns.size()].get();
+    if (!can_run(pattern)) continue;
+    double const seconds = timed_on_threads(n_threads_, [&](std::size_t thread) {
+      sink.fetch_add(pattern.read(buffer + thread * part, part), std::memory_order_relaxed);
+    });
+    ways_[i].bytes_per_second.add(static_cast<double>(bytes_) / seconds);
+  }
+}
+
+ReadBandwidth const& ReadMeter::best() const {
+  return *std::ranges::max_element(ways_, {}, [](ReadBandwidth const& way) {
+    return way.bytes_per_second.empty() ? 0 : way.bytes_per_second.median();
   });
 }
 
-ReadBandwidth ReadMeter::measure(std::size_t passes) const {
-  ReadBandwidth best;
-  std::size_t const part = bytes_ / n_threads_;
-  for (std::byte const* buffer : {small_pages_.get(), huge_pages_.get()}) {
-    for (Pattern const& pattern : kPatterns) {
-      if (!can_run(pattern)) continue;
-      for (std::size_t pass = 0; pass < passes; ++pass) {
-        double const seconds = timed_on_threads(n_threads_, [&](std::size_t thread) {
-          sink.fetch_add(pattern.read(buffer + thread * part, part), std::memory_order_relaxed);
-        });
-        double const rate = static_cast<double>(bytes_) / seconds;
-        if (rate > best.bytes_per_second) best = {rate, pattern.name};
-      }
-    }
-  }
-  return best;
-}
-
 double Limits::read_bandwidth(std::size_t n_threads) {
+  constexpr int kSamples = 7;
   auto [at, is_new] = bandwidth_.try_emplace(n_threads, 0.0);
-  if (is_new) at->second = ReadMeter(n_threads).measure().bytes_per_second;
+  if (is_new) {
+    ReadMeter meter(n_threads);
+    for (int i = 0; i < kSamples; ++i) meter.sample();
+    at->second = meter.best().bytes_per_second.median();
+  }
   return at->second;
 }
 
