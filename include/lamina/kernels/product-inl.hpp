@@ -34,30 +34,30 @@ struct Product {
   Epilogue epilogue;
 };
 
-/// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels.
-/// All but the two members is known to the compiler.
+/// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
+/// which every `panel_step`th counts.
 template <WeightFormat F, std::size_t V>
 struct Lanes {
   static_assert(V % kVectors == 0 || kVectors % V == 0);
   typename F::PanelBlock const* panel;
-  std::size_t blocks;  // of a panel
+  std::size_t stride;  // blocks from one panel to the next
   std::size_t first;
 
-  HWY_INLINE Lanes(PackedView const& w, std::size_t vector)
+  HWY_INLINE Lanes(PackedView const& w, std::size_t vector, std::size_t panel_step)
       : panel(detail::panel_of<F>(w, vector / kVectors)),
-        blocks(w.cols / F::kBlock),
+        stride(panel_step * (w.cols / F::kBlock)),
         first(V < kVectors ? vector % kVectors * kLanes : 0) {}
 
   HWY_INLINE typename F::PanelBlock const& block(std::size_t v, std::size_t b) const {
-    return panel[v / kVectors * blocks + b];
+    return panel[v / kVectors * stride + b];
   }
   /// Asks for the same block of the lanes that come next: several tiles pass over these while those travel. 1.1 to 1.4
-  /// times the speed of 2 to 8 rows from memory on Zen 3; one row is no slower.
+  /// times the speed of 4 to 8 rows from memory on Zen 3. Precondition: the panels are neighbours.
   HWY_INLINE void prefetch(std::size_t b) const {
     constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
     LAMINA_UNROLL
     for (std::size_t p = 0; p < kPanels; ++p) {
-      auto const* next = reinterpret_cast<char const*>(panel + (kPanels + p) * blocks + b);
+      auto const* next = reinterpret_cast<char const*>(panel + (kPanels + p) * stride + b);
       for (std::size_t i = 0; i < div_ceil(sizeof(typename F::PanelBlock), kAlignment); ++i) {
         __builtin_prefetch(next + i * kAlignment, 0, 3);
       }
@@ -138,59 +138,63 @@ struct QuantizedTiles {
   using Dot = typename Steps::Dot;
 
   static constexpr std::size_t kWide = dot::kTileVectors;
-  static constexpr std::size_t kVectorsOfFew = dot::kTileVectorsOfFew;
   static constexpr std::size_t kRows = 4;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols; }
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
-  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
-    Lanes<Format, V> const lanes(p.w, vector);
+  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+                                float* out) noexcept {
+    Lanes<Format, V> const lanes(p.w, vector, panel_step);
     QuantizedRows const x = p.x.q8.slice(first_row, R);
     std::size_t const blocks = x.blocks();
     Floats acc[R][V];
     clear<R, V>(acc);
+    constexpr std::size_t kGroup = std::min(V, kWide);  // registers whose integer sums are kept at a time
     for (std::size_t b = 0; b < blocks; ++b) {
-      lanes.prefetch(b);
-      typename Dot::Acc dots[R][V];
+      if constexpr (V == kGroup) lanes.prefetch(b);
+      LAMINA_UNROLL
+      for (std::size_t v0 = 0; v0 < V; v0 += kGroup) {
+        typename Dot::Acc dots[R][kGroup];
 #if defined(__aarch64__) && LAMINA_PASS_SMMLA
-      if constexpr (R % 2 == 0) {
-        multiply_block_in_pairs<R, V>(lanes, x, b, dots);
-      } else {
-        multiply_block<R, V>(lanes, x, b, dots);
-      }
+        if constexpr (R % 2 == 0) {
+          multiply_block_in_pairs<R>(lanes, v0, x, b, dots);
+        } else {
+          multiply_block<R>(lanes, v0, x, b, dots);
+        }
 #else
-      multiply_block<R, V>(lanes, x, b, dots);
+        multiply_block<R>(lanes, v0, x, b, dots);
 #endif
-      add_block<R, V>(lanes, x, b, dots, acc);
+        add_block<R>(lanes, v0, x, b, dots, acc);
+      }
     }
     store<R, V>(acc, out);
   }
 
  private:
-  /// The integer dot products of block b, exact, still shifted by Dot::kOffset.
-  template <std::size_t R, std::size_t V>
-  static HWY_INLINE void multiply_block(Lanes<Format, V> const& lanes, QuantizedRows const& x, std::size_t b,
-                                        typename Dot::Acc (&dots)[R][V]) {
+  /// The integer dot products of block b with registers v0 .. v0 + G - 1, exact, still shifted by Dot::kOffset.
+  template <std::size_t R, std::size_t V, std::size_t G>
+  static HWY_INLINE void multiply_block(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
+                                        std::size_t b, typename Dot::Acc (&dots)[R][G]) {
     std::int8_t const* q = x.q + b * kActivationBlock;
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) dots[r][v] = Dot::start();
+      for (std::size_t v = 0; v < G; ++v) dots[r][v] = Dot::start();
     }
     LAMINA_UNROLL
     for (std::size_t step = 0; step < Steps::kSteps; ++step) {
-      typename Dot::W w[V][Steps::kRegisters];
+      typename Dot::W w[G][Steps::kRegisters];
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) Steps::load(lanes.block(v, b), step, lanes.lane(v), w[v]);
+      for (std::size_t v = 0; v < G; ++v) Steps::load(lanes.block(v0 + v, b), step, lanes.lane(v0 + v), w[v]);
       LAMINA_UNROLL
       for (std::size_t r = 0; r < R; ++r) {
         LAMINA_UNROLL
         for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
           Ints const four = dot::broadcast4(q + r * x.cols + Steps::column(step, i));
           LAMINA_UNROLL
-          for (std::size_t v = 0; v < V; ++v) dots[r][v] = Dot::add(dots[r][v], w[v][i], four);
+          for (std::size_t v = 0; v < G; ++v) dots[r][v] = Dot::add(dots[r][v], w[v][i], four);
         }
       }
     }
@@ -198,15 +202,15 @@ struct QuantizedTiles {
 
 #if defined(__aarch64__) && LAMINA_PASS_SMMLA
   /// The same by SMMLA: 2 output rows by 2 activation rows by 8 columns, twice the products of SDOT in an instruction.
-  template <std::size_t R, std::size_t V>
-  static HWY_INLINE void multiply_block_in_pairs(Lanes<Format, V> const& lanes, QuantizedRows const& x, std::size_t b,
-                                                 int32x4_t (&dots)[R][V]) {
+  template <std::size_t R, std::size_t V, std::size_t G>
+  static HWY_INLINE void multiply_block_in_pairs(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
+                                                 std::size_t b, int32x4_t (&dots)[R][G]) {
     std::int8_t const* q = x.q + b * kActivationBlock;
-    int32x4_t pairs[R / 2][V][2];  // lanes 0 and 1, lanes 2 and 3; of each the even row, then the odd one
+    int32x4_t pairs[R / 2][G][2];  // lanes 0 and 1, lanes 2 and 3; of each the even row, then the odd one
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R / 2; ++r) {
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) pairs[r][v][0] = pairs[r][v][1] = vdupq_n_s32(0);
+      for (std::size_t v = 0; v < G; ++v) pairs[r][v][0] = pairs[r][v][1] = vdupq_n_s32(0);
     }
     LAMINA_UNROLL
     for (std::size_t step = 0; step < Steps::kSteps; step += 2) {
@@ -221,10 +225,10 @@ struct QuantizedTiles {
         }
       }
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) {
+      for (std::size_t v = 0; v < G; ++v) {
         int8x16_t first[Steps::kRegisters], second[Steps::kRegisters];
-        Steps::load(lanes.block(v, b), step, lanes.lane(v), first);
-        Steps::load(lanes.block(v, b), step + 1, lanes.lane(v), second);
+        Steps::load(lanes.block(v0 + v, b), step, lanes.lane(v0 + v), first);
+        Steps::load(lanes.block(v0 + v, b), step + 1, lanes.lane(v0 + v), second);
         LAMINA_UNROLL
         for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
           int32x4_t const a = vreinterpretq_s32_s8(first[i]), c = vreinterpretq_s32_s8(second[i]);
@@ -240,7 +244,7 @@ struct QuantizedTiles {
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R / 2; ++r) {
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) {
+      for (std::size_t v = 0; v < G; ++v) {
         dots[2 * r][v] = vuzp1q_s32(pairs[r][v][0], pairs[r][v][1]);
         dots[2 * r + 1][v] = vuzp2q_s32(pairs[r][v][0], pairs[r][v][1]);
       }
@@ -249,25 +253,26 @@ struct QuantizedTiles {
 #endif
 
   /// acc = fma(float(dot), w_scale * x_scale, acc), by the contract.
-  template <std::size_t R, std::size_t V>
-  static HWY_INLINE void add_block(Lanes<Format, V> const& lanes, QuantizedRows const& x, std::size_t b,
-                                   typename Dot::Acc (&dots)[R][V], Floats (&acc)[R][V]) {
+  template <std::size_t R, std::size_t V, std::size_t G>
+  static HWY_INLINE void add_block(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x, std::size_t b,
+                                   typename Dot::Acc (&dots)[R][G], Floats (&acc)[R][V]) {
     FloatTag const tag;
-    Floats w_scale[V];
+    Floats w_scale[G];
     LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) w_scale[v] = load_half(lanes.block(v, b).d + lanes.lane(v));
+    for (std::size_t v = 0; v < G; ++v) w_scale[v] = load_half(lanes.block(v0 + v, b).d + lanes.lane(v0 + v));
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       std::size_t const i = r * x.blocks() + b;
       Floats const x_scale = hn::Set(tag, x.scale[i]);
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) {
+      for (std::size_t v = 0; v < G; ++v) {
         Ints sum = Dot::sum(dots[r][v]);
         if constexpr (Dot::kOffset != 0) {
           constexpr int kShift = std::countr_zero(static_cast<unsigned>(Dot::kOffset));
           sum = hn::Sub(sum, hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.sum[i])));
         }
-        acc[r][v] = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), acc[r][v]);
+        Floats& sums = acc[r][v0 + v];
+        sums = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), sums);
       }
     }
   }
@@ -288,7 +293,6 @@ HWY_INLINE Floats load_column(quant::BF16::PanelBlock const& column, std::size_t
 template <WeightFormat F>
 struct FloatTiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
-  static constexpr std::size_t kVectorsOfFew = dot::kTileVectorsOfFew;
   /// With 6 rows AVX2 is faster from 32 rows on (F32, 512 rows: 1.1 times), but 4 and 8 rows lose a third.
   static constexpr std::size_t kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
 
@@ -296,15 +300,16 @@ struct FloatTiles {
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
-  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t first_row, float* out) noexcept {
+  static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+                                float* out) noexcept {
     FloatTag const tag;
-    Lanes<F, V> const lanes(p.w, vector);
+    Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;
     Floats acc[R][V];
     clear<R, V>(acc);
     for (std::size_t k = 0; k < p.w.cols; ++k) {
-      lanes.prefetch(k);
+      if constexpr (V <= kWide) lanes.prefetch(k);
       Floats w[V];
       LAMINA_UNROLL
       for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
@@ -321,15 +326,23 @@ struct FloatTiles {
 
 // ---------------------------------------------------------------- the product
 
-/// Writes a tile's results, [rows][width], to the first n of `width` columns at y.
-template <std::size_t width>
-void store_tile(float const* tile, std::size_t rows, std::size_t n, float* y, std::size_t stride,
-                Epilogue epilogue) noexcept {
-  for (std::size_t r = 0; r < rows; ++r, tile += width, y += stride) {
-    if (epilogue == Epilogue::kAdd) {
-      for (std::size_t i = 0; i < n; ++i) y[i] += tile[i];
-    } else {
-      for (std::size_t i = 0; i < n; ++i) y[i] = tile[i];
+/// Computes a tile and writes it to y. See Lanes for panel_step.
+template <class Tiles, std::size_t R, std::size_t V>
+void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row) noexcept {
+  constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
+  alignas(kAlignment) float out[R * V * kLanes];
+  Tiles::template tile<R, V>(p, vector, panel_step, first_row, out);
+  float const* part = out;
+  for (std::size_t r = 0; r < R; ++r) {
+    std::size_t column = vector * kLanes;
+    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, part += kWidth, column += panel_step * kPanelRows) {
+      std::size_t const n = std::min(p.w.rows - column, kWidth);  // the rest is padding
+      float* const y = p.y.row(first_row + r).data() + column;
+      if (p.epilogue == Epilogue::kAdd) {
+        for (std::size_t j = 0; j < n; ++j) y[j] += part[j];
+      } else {
+        for (std::size_t j = 0; j < n; ++j) y[j] = part[j];
+      }
     }
   }
 }
@@ -337,36 +350,43 @@ void store_tile(float const* tile, std::size_t rows, std::size_t n, float* y, st
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in halves of that.
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
-  constexpr std::size_t kWidth = V * kLanes;
-  std::size_t const column = vector * kLanes;
-  if (column >= p.w.rows) return;  // nothing but padding
-  alignas(kAlignment) float out[R * kWidth];
-  for (; last - first >= R; first += R) {
-    Tiles::template tile<R, V>(p, vector, first, out);
-    store_tile<kWidth>(out, R, std::min(p.w.rows - column, kWidth), p.y.data + first * p.y.stride + column, p.y.stride,
-                       p.epilogue);
-  }
+  if (vector * kLanes >= p.w.rows) return;  // nothing but padding
+  for (; last - first >= R; first += R) one_tile<Tiles, R, V>(p, vector, 1, first);
   if constexpr (R > 1) {
     if (first < last) some_lanes<Tiles, R / 2, V>(p, vector, first, last);
   }
 }
 
-/// Registers [vector, end) of output rows, V at a time, the rest in halves of that.
+/// Registers [vector, end), whole panels, of output rows: V at a time, the rest in halves of that.
 template <class Tiles, std::size_t R, std::size_t V>
 void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_t first, std::size_t last) noexcept {
   for (; end - vector >= V; vector += V) some_lanes<Tiles, R, V>(p, vector, first, last);
-  if constexpr (V > 1) {
+  if constexpr (V > std::min(kVectors, Tiles::kWide)) {
     if (vector < end) all_lanes<Tiles, R, V / 2>(p, vector, end, first, last);
   }
 }
 
+/// Panels [panel, end) times R rows, all there are: kStreams panels at a time, each of another stream through memory.
+template <class Tiles, std::size_t R, std::size_t kStreams>
+void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
+  while (end - panel >= kStreams) {
+    std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
+    for (std::size_t i = 0; i < length; ++i) {
+      one_tile<Tiles, R, kStreams * kVectors>(p, (panel + i) * kVectors, length, 0);
+    }
+    panel += kStreams * length;
+  }
+  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors>(p, panel * kVectors, 1, 0);
+}
+
 template <class Tiles>
 void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
+  if constexpr (kVectors <= Tiles::kWide) {
+    if (p.y.rows == 1) return stream_panels<Tiles, 1, dot::kStreamsOfOneRow>(p, first_panel, last_panel);
+    if (p.y.rows == 2) return stream_panels<Tiles, 2, dot::kStreamsOfTwoRows>(p, first_panel, last_panel);
+  }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
-  if constexpr (Tiles::kVectorsOfFew != Tiles::kWide) {
-    if (p.y.rows <= 2) return all_lanes<Tiles, 2, Tiles::kVectorsOfFew>(p, vector, end, 0, p.y.rows);
-  }
   constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of activations: half of the smallest L2 cache in use
   std::size_t const chunk = round_up(div_ceil(kChunkBytes, Tiles::row_bytes(p)), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
