@@ -1,11 +1,10 @@
-// All of lamina but the opt-in sets (cuda/, mpi/).
+// All of lamina but the opt-in sets (cuda/, mpi/) and the views for Eigen (core/eigen.hpp).
 //
 // A program that links lamina::kernels compiles this in 14 s (GCC 12 -O2), header-only in 38 s: it brings the kernels
 // of every instruction set with it. To see less, include the headers of single folders.
 #pragma once
 
 #include "lamina/cache/contiguous_cache.hpp"
-#include "lamina/core/eigen.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/executor.hpp"
 #include "lamina/core/token.hpp"

@@ -1,52 +1,17 @@
-// A decode step allocates nothing: global operator new counts.
+// A decode step allocates nothing.
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "count_allocations.hpp"
 #include "lamina/model/llama.hpp"
 #include "lamina/model/model.hpp"
 #include "lamina/model/session.hpp"
 #include "model/random_model.hpp"
 
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* counted(std::size_t n, std::size_t alignment) {
-  ++allocations;
-  std::size_t const whole = (n + alignment - 1) / alignment * alignment;
-  void* p = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-
-}  // namespace
-
-// The array forms and the nothrow forms call these.
-void* operator new(std::size_t n) { return counted(n, alignof(std::max_align_t)); }
-void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-
 using namespace lamina;
 using namespace lamina::test;
-
-namespace {
-
-template <class F>
-std::size_t allocations_of(F&& f) {
-  std::size_t const before = allocations.load();
-  f();
-  return allocations.load() - before;
-}
-
-}  // namespace
 
 TEST_CASE("the counter counts") {
   CHECK(allocations_of([] { std::vector<int> v(10); }) == 1);

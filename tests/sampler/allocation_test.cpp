@@ -1,31 +1,13 @@
 // A sampler allocates in its first step only, however the distribution changes from step to step.
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "count_allocations.hpp"
 #include "lamina/sampler/sampler.hpp"
 
-namespace {
-std::atomic<std::size_t> allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n == 0 ? 1 : n)) return p;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
 using namespace lamina;
+using namespace lamina::test;
 
 TEST_CASE("only the first step allocates") {
   constexpr std::size_t kVocabulary = 20'000;
@@ -38,12 +20,10 @@ TEST_CASE("only the first step allocates") {
 
   auto sampler = penalties({.repetition = 1.1F}) | logit_bias({{5, 1.0F}}) | top_k(10'000) | top_p(0.99F) |
                  min_p(1e-4F) | temperature(0.9F) | [](Candidates& c) { c.sort(); } | draw(1);
-  std::size_t const before = allocations;
-  sampler(peaked, history);
-  std::size_t const after_first = allocations;
-  CHECK(after_first > before);
+  CHECK(allocations_of([&] { sampler(peaked, history); }) > 0);
   for (int i = 0; i < 3; ++i) {
-    for (auto const* logits : {&flat, &rising, &peaked}) sampler(*logits, history);
+    for (auto const* logits : {&flat, &rising, &peaked}) {
+      CHECK(allocations_of([&] { sampler(*logits, history); }) == 0);
+    }
   }
-  CHECK(allocations == after_first);
 }

@@ -16,10 +16,6 @@
 #include "lamina/core/error.hpp"
 #include "lamina/core/function_ref.hpp"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace lamina::inline v0_1 {
 
 /// One task of a run, given its index. Must not throw.
@@ -105,7 +101,7 @@ class ThreadPool {
 
   static void pause() noexcept {
 #if defined(__x86_64__)
-    _mm_pause();
+    __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
