@@ -39,7 +39,7 @@ class Conversation {
 
   /// Streams the answer to stdout. An answer that was stopped stays in the history as far as it came; a message that
   /// found no answer does not.
-  void answer(std::string message, std::stop_token cancel) {
+  void answer(std::string message, std::stop_token const& cancel) {
     messages_.push_back({lamina::Role::kUser, std::move(message)});
     std::vector<lamina::Token> const ids = fit();
     if (ids.empty()) return;
@@ -57,7 +57,7 @@ class Conversation {
                               {.max_tokens = max_tokens_,
                                .stop_tokens = {tokens.begin(), tokens.end()},
                                .stop_strings = {stops.begin(), stops.end()},
-                               .cancel = std::move(cancel)},
+                               .cancel = cancel},
                               [&](std::string_view piece) {
                                 // Some formats leave the space before the answer to the model.
                                 if (text.empty())

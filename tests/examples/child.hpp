@@ -75,6 +75,7 @@ class Child {
 
   /// Some more of stdout; empty at its end.
   std::string read_some() { return read(out_[0]); }
+  std::string read_some_errors() { return read(err_[0]); }
 
   struct Result {
     int code;  // the exit code, or minus the signal

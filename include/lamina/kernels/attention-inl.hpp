@@ -119,23 +119,23 @@ struct AttendTile {
 /// masked later.
 template <std::size_t R, class E>
 void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys) noexcept {
-  constexpr std::size_t T = std::min(columns_for(R), kBlockVectors);
+  constexpr std::size_t kColumns = std::min(columns_for(R), kBlockVectors);
   Full const d;
   float const* q[R];
   LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) q[r] = tile.q[first + r];
-  for (std::size_t t = 0; t < kKvBlock; t += T * hn::Lanes(d)) {
-    hn::Vec<Full> acc[R][T];
+  for (std::size_t t = 0; t < kKvBlock; t += kColumns * hn::Lanes(d)) {
+    hn::Vec<Full> acc[R][kColumns];
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
-      for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::Zero(d);
+      for (std::size_t j = 0; j < kColumns; ++j) acc[r][j] = hn::Zero(d);
     }
     accumulate(d, q, keys + t, kKvBlock, 0, head_dim, tile.ahead, acc);
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
-      for (std::size_t j = 0; j < T; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + t + j * hn::Lanes(d));
+      for (std::size_t j = 0; j < kColumns; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + t + j * hn::Lanes(d));
     }
   }
 }
