@@ -1,4 +1,4 @@
-// The host includes highway.h, then lamina, then its kernels: the macros of its target must be there again.
+// The host uses highway.h alone, for the static target, before and after lamina: the macros of its target must be there again.
 #include "hwy/highway.h"
 //
 #include "check.hpp"

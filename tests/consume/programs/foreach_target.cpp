@@ -1,6 +1,6 @@
 // A host with its own use of foreach_target.h, before lamina in the same translation unit.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "foreach_target_before.cpp"
+#define HWY_TARGET_INCLUDE "foreach_target.cpp"
 #include "hwy/foreach_target.h"
 
 #include "host_simd-inl.hpp"
