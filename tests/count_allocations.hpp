@@ -58,14 +58,16 @@ inline void* counted_allocation(std::size_t n, std::size_t alignment) {
 
 }  // namespace lamina::test
 
-// The array forms and the nothrow forms call these.
-void* operator new(std::size_t n) { return lamina::test::counted_allocation(n, alignof(std::max_align_t)); }
-void* operator new(std::size_t n, std::align_val_t a) {
+// The array forms and the nothrow forms call these. Not inlined: GCC 12 would warn of free() on what new gave.
+[[gnu::noinline]] void* operator new(std::size_t n) {
+  return lamina::test::counted_allocation(n, alignof(std::max_align_t));
+}
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
   return lamina::test::counted_allocation(n, static_cast<std::size_t>(a));
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 #endif
