@@ -6,11 +6,11 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define LAMINA_TEST_SANITIZED 1
+#if defined(__SANITIZE_THREAD__)
+#define LAMINA_TEST_TSAN 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define LAMINA_TEST_SANITIZED 1
+#if __has_feature(thread_sanitizer)
+#define LAMINA_TEST_TSAN 1
 #endif
 #endif
 
@@ -27,9 +27,9 @@ std::size_t allocations_of(F&& f) {
 
 }  // namespace lamina::test
 
-#if defined(LAMINA_TEST_SANITIZED)
+#if defined(LAMINA_TEST_TSAN)
 
-// A sanitizer brings operators of its own, and ThreadSanitizer's cannot be replaced. It tells of each allocation.
+// ThreadSanitizer brings operators of its own, which cannot be replaced, but tells of each allocation.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(void const volatile*, std::size_t),
                                                          void (*on_free)(void const volatile*));
 
