@@ -3,7 +3,7 @@
 #define HWY_TARGET_INCLUDE "foreach_target.cpp"
 #include "hwy/foreach_target.h"
 
-#include "host_simd-inl.hpp"
+#include "host-inl.hpp"
 
 #if HWY_ONCE
 
