@@ -4,7 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <sstream>
+#include <initializer_list>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,13 +53,38 @@ class Error : public std::runtime_error {
   Errc code_;
 };
 
+namespace detail {
+
+/// A part of a message, of any type that a stream takes. It hides the type, so that the dozens of messages in a program
+/// share one function instead of having one each: that was a tenth of a compilation.
+class MessagePart {
+ public:
+  template <class T>
+  MessagePart(T const& value) noexcept  // NOLINT(google-explicit-constructor)
+      : value_(&value), append_([](std::ostream& out, void const* v) { out << *static_cast<T const*>(v); }) {}
+  MessagePart(char const* text) noexcept  // NOLINT(google-explicit-constructor)
+      : value_(text), append_([](std::ostream& out, void const* v) { out << static_cast<char const*>(v); }) {}
+
+  void append_to(std::ostream& out) const { append_(out, value_); }
+
+ private:
+  void const* value_;
+  void (*append_)(std::ostream& out, void const* value);
+};
+
+[[noreturn]] void fail_with(Errc code, std::initializer_list<MessagePart> parts);
+
+}  // namespace detail
+
 /// Throws Error with the parts streamed one after the other:
 /// `fail(Errc::kShape, path, ": tensor '", name, "' has ", rows, " rows, expected ", expected)`.
 template <class... Parts>
-[[noreturn]] void fail(Errc code, Parts const&... parts) {
-  std::ostringstream message;
-  (message << ... << parts);
-  throw Error(code, message.str());
+[[noreturn]] inline void fail(Errc code, Parts const&... parts) {
+  detail::fail_with(code, {parts...});
 }
 
 }  // namespace lamina::inline v0_1
+
+#if !defined(LAMINA_COMPILED_KERNELS)
+#include "lamina/core/error_impl.hpp"
+#endif

@@ -15,10 +15,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/io/byte_reader.hpp"
 #include "lamina/io/metadata_type.hpp"
@@ -67,15 +67,15 @@ struct MetadataEntry {
 /// Immutable; copies share. Lookup is by hash; entries() keeps the order of the file.
 class Metadata {
  public:
-  Metadata() : Metadata({}, {}, nullptr) {}
+  Metadata();
 
   /// Throws Error{kCorrupt} where a key occurs twice. `owner` keeps alive what the entries refer to.
   /// Precondition: every value is well formed.
   Metadata(std::string source, std::vector<MetadataEntry> entries, std::shared_ptr<void const> owner);
 
   /// The file's name, for messages.
-  [[nodiscard]] std::string const& source() const noexcept { return content_->source; }
-  [[nodiscard]] std::span<MetadataEntry const> entries() const noexcept { return content_->entries; }
+  [[nodiscard]] std::string const& source() const noexcept;
+  [[nodiscard]] std::span<MetadataEntry const> entries() const noexcept;
   [[nodiscard]] bool contains(std::string_view key) const noexcept { return find(key) != nullptr; }
 
   /// The value, or nothing where the key is absent. An integer T takes every integer type, float and double take both
@@ -105,17 +105,9 @@ class Metadata {
   [[nodiscard]] std::optional<MetadataArray> array(std::string_view key) const;
 
  private:
-  struct Content {
-    std::string source;
-    std::vector<MetadataEntry> entries;
-    std::unordered_map<std::string_view, std::size_t> index;
-    std::shared_ptr<void const> owner;
-  };
+  struct Content;
 
-  [[nodiscard]] MetadataEntry const* find(std::string_view key) const noexcept {
-    auto const found = content_->index.find(key);
-    return found == content_->index.end() ? nullptr : &content_->entries[found->second];
-  }
+  [[nodiscard]] MetadataEntry const* find(std::string_view key) const noexcept;
 
   template <class... Parts>
   [[noreturn]] void fail_at(Errc code, std::string_view key, Parts const&... parts) const {
@@ -136,52 +128,13 @@ namespace detail {
 /// Arrays of arrays that lamina reads: deeper ones would let a small file exhaust the stack.
 inline constexpr int kMaxArrayDepth = 8;
 
-inline MetadataType read_metadata_type(ByteReader& reader) {
-  auto const number = reader.read<std::uint32_t>("value type");
-  if (min_bytes(static_cast<MetadataType>(number)) == 0) {
-    reader.fail_here(Errc::kUnsupported, "value type ", number, " is unknown");
-  }
-  return static_cast<MetadataType>(number);
-}
-
-inline void skip_elements(ByteReader& reader, MetadataType type, std::size_t count, int depth);
+/// Reads the number of a type and checks it.
+MetadataType read_metadata_type(ByteReader& reader);
 
 /// Moves over a value of the type and checks all of it.
-inline void skip_value(ByteReader& reader, MetadataType type, int depth = 0) {
-  if (type == MetadataType::kString) {
-    reader.read_string("string");
-  } else if (type != MetadataType::kArray) {
-    skip_elements(reader, type, 1, depth);
-  } else {
-    if (depth == kMaxArrayDepth) reader.fail_here(Errc::kUnsupported, "arrays nest deeper than ", kMaxArrayDepth);
-    auto const element_type = read_metadata_type(reader);
-    skip_elements(reader, element_type, reader.read_count(min_bytes(element_type), "array count"), depth + 1);
-  }
-}
-
-inline void skip_elements(ByteReader& reader, MetadataType type, std::size_t count, int depth) {
-  if (type == MetadataType::kString || type == MetadataType::kArray) {
-    for (std::size_t i = 0; i < count; ++i) skip_value(reader, type, depth);
-    return;
-  }
-  // No overflow: read_count has seen that count elements fit into the file.
-  for (std::byte const b : reader.take(count * min_bytes(type), to_string(type))) {
-    if (type != MetadataType::kBool) return;
-    if (b > std::byte{1}) reader.fail_here(Errc::kCorrupt, "a bool is ", std::to_integer<int>(b), ", expected 0 or 1");
-  }
-}
+void skip_value(ByteReader& reader, MetadataType type, int depth = 0);
 
 }  // namespace detail
-
-inline MetadataArray::MetadataArray(detail::ByteReader& reader, std::string_view key)
-    : source_(reader.source()),
-      key_(key),
-      element_type_(detail::read_metadata_type(reader)),
-      size_(reader.read_count(detail::min_bytes(element_type_), "array count")) {
-  detail::ByteReader rest = reader;
-  detail::skip_elements(reader, element_type_, size_, 1);
-  bytes_ = rest.take(reader.offset() - rest.offset(), "array");
-}
 
 template <MetadataElement T>
 std::vector<T> MetadataArray::as() const {
@@ -209,21 +162,6 @@ std::vector<T> MetadataArray::as() const {
   return out;
 }
 
-inline Metadata::Metadata(std::string source, std::vector<MetadataEntry> entries, std::shared_ptr<void const> owner) {
-  auto content = std::make_shared<Content>();
-  content->source = std::move(source);
-  content->entries = std::move(entries);
-  content->owner = std::move(owner);
-  content->index.reserve(content->entries.size());
-  for (std::size_t i = 0; i < content->entries.size(); ++i) {
-    std::string_view const key = content->entries[i].key;
-    if (!content->index.emplace(key, i).second) {
-      fail(Errc::kCorrupt, content->source, ": key '", detail::printable(key), "' occurs twice");
-    }
-  }
-  content_ = std::move(content);
-}
-
 template <MetadataScalar T>
 std::optional<T> Metadata::get(std::string_view key) const {
   MetadataEntry const* entry = find(key);
@@ -240,15 +178,8 @@ std::optional<T> Metadata::get(std::string_view key) const {
   }
 }
 
-inline std::optional<MetadataArray> Metadata::array(std::string_view key) const {
-  MetadataEntry const* entry = find(key);
-  if (entry == nullptr) return std::nullopt;
-  if (entry->type != MetadataType::kArray) {
-    fail_at(Errc::kCorrupt, key, "has type ", to_string(entry->type), ", expected an array");
-  }
-  detail::ByteReader reader(entry->encoded, source());
-  reader.subject("key", entry->key);
-  return MetadataArray(reader, entry->key);
-}
-
 }  // namespace lamina::inline v0_1
+
+#if !defined(LAMINA_COMPILED_KERNELS)
+#include "lamina/io/metadata_impl.hpp"
+#endif

@@ -8,24 +8,15 @@
 // megabyte of one letter included.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
-#include "lamina/core/error.hpp"
+#include "lamina/core/compiled.hpp"
 #include "lamina/core/token.hpp"
-#include "lamina/text/bpe.hpp"
-#include "lamina/text/merge.hpp"
-#include "lamina/text/pieces.hpp"
-#include "lamina/text/special_tokens.hpp"
-#include "lamina/text/spm.hpp"
 #include "lamina/text/vocabulary.hpp"
 
 namespace lamina::inline v0_1 {
@@ -40,7 +31,7 @@ struct EncodeOptions {
 class Tokenizer {
  public:
   /// Throws Error{kCorrupt} where the vocabulary contradicts itself.
-  explicit Tokenizer(Vocabulary vocabulary) : content_(std::make_shared<Content const>(std::move(vocabulary))) {}
+  explicit Tokenizer(Vocabulary vocabulary);
 
   /// The ids of `text`, any bytes. Bytes that are no UTF-8 become byte tokens.
   /// Throws Error{kUnsupported} for a byte that has no token in a vocabulary without an unknown token,
@@ -54,171 +45,41 @@ class Tokenizer {
 
   /// The bytes that a token stands for, maybe part of a character; empty for control tokens.
   /// Valid as long as the tokenizer or a copy. Throws Error{kTokenOutOfRange}.
-  [[nodiscard]] std::string_view piece(Token token) const {
-    check_token(token);
-    return content_->pieces[static_cast<std::size_t>(token)];
-  }
+  [[nodiscard]] std::string_view piece(Token token) const;
 
   /// The piece as it stands in running text: without the space of a prefix where one is due.
   /// `prefix_due` is whether the text begins here or follows a special token (true before the first token); updated.
   /// Throws Error{kTokenOutOfRange}.
   [[nodiscard]] std::string_view piece_in_text(Token token, bool& prefix_due) const;
 
-  [[nodiscard]] std::size_t size() const noexcept { return content_->vocabulary.tokens.size(); }
-  [[nodiscard]] Token bos() const noexcept { return content_->vocabulary.bos; }
-  [[nodiscard]] Token eos() const noexcept { return content_->vocabulary.eos; }
+  [[nodiscard]] std::size_t size() const noexcept { return vocabulary().tokens.size(); }
+  [[nodiscard]] Token bos() const noexcept { return vocabulary().bos; }
+  [[nodiscard]] Token eos() const noexcept { return vocabulary().eos; }
   /// Bytes of the longest piece.
-  [[nodiscard]] std::size_t longest_piece() const noexcept { return content_->pieces.longest(); }
+  [[nodiscard]] std::size_t longest_piece() const noexcept;
 
   /// Whether a model that gives this token has ended its answer: EOS, end of turn, end of message, and special tokens
   /// that are known to mean this where a file names only one.
-  [[nodiscard]] bool ends_generation(Token token) const noexcept {
-    return std::ranges::find(content_->ends, token) != content_->ends.end();
-  }
+  [[nodiscard]] bool ends_generation(Token token) const noexcept;
 
   /// The special token with this text (control, unknown or user-defined), or kNoToken.
-  [[nodiscard]] Token special(std::string_view text) const { return content_->special.find(text); }
+  [[nodiscard]] Token special(std::string_view text) const;
 
   /// As given, but for merges, which are gone, and types of SentencePiece's runs of spaces, which are normal.
-  [[nodiscard]] Vocabulary const& vocabulary() const noexcept { return content_->vocabulary; }
+  [[nodiscard]] Vocabulary const& vocabulary() const noexcept;
 
  private:
-  using Encoder = std::variant<detail::SentencePieceBpe, detail::ByteLevelBpe>;
+  struct Content;
 
-  struct Content {
-    explicit Content(Vocabulary given);
-
-    Vocabulary vocabulary;
-    detail::Pieces pieces;
-    detail::SpecialTokens special;
-    Encoder encoder;  // refers to pieces
-    std::vector<Token> ends;
-  };
-
-  void check_token(Token token) const {
-    if (token >= 0 && static_cast<std::size_t>(token) < size()) return;
-    fail(Errc::kTokenOutOfRange, content_->vocabulary.source, ": token ", token, " is not in the vocabulary of ",
-         size());
-  }
+  void check_token(Token token) const;
 
   void encode_run(std::string_view run, bool space_prefix, std::vector<Token>& out) const;
 
   std::shared_ptr<Content const> content_;
 };
 
-namespace detail {
-
-/// Special tokens that end an answer, whatever the file calls its EOS. Instruction-tuned models often name another one.
-inline constexpr std::array<std::string_view, 10> kEndTexts = {
-    "<|eot_id|>", "<|im_end|>",      "<|end|>", "<end_of_turn>",      "<|endoftext|>",
-    "<|eom_id|>", "<|end_of_text|>", "<EOT>",   "<end_of_utterance>", "<｜end▁of▁sentence｜>"};
-
-constexpr bool is_hidden(TokenType type) noexcept { return type == TokenType::kControl || type == TokenType::kUnknown; }
-
-/// What token i stands for in text.
-inline std::string render_token(Vocabulary const& vocabulary, std::size_t i) {
-  std::string const& token = vocabulary.tokens[i];
-  TokenType const type = vocabulary.types[i];
-  if (is_hidden(type)) return {};
-  if (vocabulary.model == TokenizerModel::kByteLevelBpe) {
-    return type == TokenType::kUserDefined ? token : decode_alphabet(token).value_or(token);
-  }
-  if (type == TokenType::kByte) return std::string(1, static_cast<char>(byte_of_token(token).value()));
-  std::string text;
-  append_unmarked(text, token);
-  return text;
-}
-
-/// Checks it. Gemma calls runs of U+2581 user-defined; they are no text that a user writes, but what merges make of
-/// spaces, and so they are normal tokens here.
-inline Vocabulary prepare(Vocabulary vocabulary) {
-  check_vocabulary(vocabulary);
-  if (vocabulary.model != TokenizerModel::kSentencePiece) return vocabulary;
-  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
-    auto& type = vocabulary.types[i];
-    if (type == TokenType::kUserDefined && vocabulary.tokens[i].find(kSpaceMark) != std::string::npos) {
-      type = TokenType::kNormal;
-    }
-  }
-  return vocabulary;
-}
-
-inline Pieces render_tokens(Vocabulary const& vocabulary) {
-  Pieces pieces;
-  pieces.reserve(vocabulary.tokens.size());
-  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) pieces.append(render_token(vocabulary, i));
-  return pieces;
-}
-
-}  // namespace detail
-
-inline Tokenizer::Content::Content(Vocabulary given)
-    : vocabulary(detail::prepare(std::move(given))),
-      pieces(detail::render_tokens(vocabulary)),
-      special(vocabulary),
-      encoder(vocabulary.model == TokenizerModel::kSentencePiece
-                  ? Encoder(std::in_place_type<detail::SentencePieceBpe>, vocabulary, pieces)
-                  : Encoder(std::in_place_type<detail::ByteLevelBpe>, vocabulary, pieces)) {
-  for (Token const token : {vocabulary.eos, vocabulary.eot, vocabulary.eom}) {
-    if (token != kNoToken) ends.push_back(token);
-  }
-  for (std::string_view const text : detail::kEndTexts) {
-    if (Token const token = special.find(text); token != kNoToken) ends.push_back(token);
-  }
-  vocabulary.merges = {};  // the encoder has them; some 20 MB for 280,000
-}
-
-inline std::vector<Token> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
-  if (text.size() >= detail::kNoSymbol) {
-    fail(Errc::kInvalidArgument, content_->vocabulary.source, ": ", text.size(), " bytes of text, expected below 2^32");
-  }
-  Vocabulary const& vocabulary = content_->vocabulary;
-  std::vector<Token> out;
-  if (options.add_bos && vocabulary.add_bos) out.push_back(vocabulary.bos);
-  bool space_prefix = options.space_prefix;
-  std::size_t begin = 0;
-  for (std::size_t pos = 0; pos < text.size();) {
-    auto const match = content_->special.match(text, pos, {options.parse_special, options.exclude});
-    if (match.size == 0) {
-      ++pos;
-      continue;
-    }
-    if (begin < pos) encode_run(text.substr(begin, pos - begin), space_prefix, out);
-    out.push_back(match.token);
-    space_prefix = true;
-    begin = pos += match.size;
-  }
-  if (begin < text.size()) encode_run(text.substr(begin), space_prefix, out);
-  if (options.add_bos && vocabulary.add_eos) out.push_back(vocabulary.eos);
-  return out;
-}
-
-inline void Tokenizer::encode_run(std::string_view run, bool space_prefix, std::vector<Token>& out) const {
-  if (auto const* bpe = std::get_if<detail::ByteLevelBpe>(&content_->encoder)) return bpe->encode(run, out);
-  std::string text;
-  text.reserve(run.size() + 1);
-  if (space_prefix && content_->vocabulary.add_space_prefix) text += ' ';
-  detail::append_unmarked(text, run);
-  std::get<detail::SentencePieceBpe>(content_->encoder).encode(text, out);
-}
-
-inline std::string_view Tokenizer::piece_in_text(Token token, bool& prefix_due) const {
-  std::string_view text = piece(token);
-  TokenType const type = content_->vocabulary.types[static_cast<std::size_t>(token)];
-  if (is_special(type)) {
-    prefix_due = true;
-  } else if (!text.empty()) {
-    if (prefix_due && content_->vocabulary.add_space_prefix && text.front() == ' ') text.remove_prefix(1);
-    prefix_due = false;
-  }
-  return text;
-}
-
-inline std::string Tokenizer::decode(std::span<Token const> tokens) const {
-  std::string text;
-  bool prefix_due = true;
-  for (Token const token : tokens) text += piece_in_text(token, prefix_due);
-  return text;
-}
-
 }  // namespace lamina::inline v0_1
+
+#if !defined(LAMINA_COMPILED_KERNELS)
+#include "lamina/text/tokenizer_impl.hpp"
+#endif

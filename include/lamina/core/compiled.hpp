@@ -1,0 +1,11 @@
+// Where code that is no template is compiled: in every file that uses it, or once in the library lamina::kernels.
+//
+// A header x.hpp declares it; x_impl.hpp defines it as LAMINA_INLINE. x.hpp includes x_impl.hpp at its end unless
+// LAMINA_COMPILED_KERNELS is defined, which linking lamina::kernels does.
+#pragma once
+
+#if defined(LAMINA_COMPILED_KERNELS)
+#define LAMINA_INLINE
+#else
+#define LAMINA_INLINE inline
+#endif
