@@ -1,5 +1,6 @@
 // The AVX-512 VNNI kernels of the compiled library. Empty on other architectures.
 #if defined(__x86_64__)
+#define LAMINA_COMPILED_KERNELS
 #define LAMINA_PASSES LAMINA_PASS_BIT_AVX3_DL
 #include "lamina/kernels/targets.hpp"
 

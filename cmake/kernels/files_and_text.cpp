@@ -1,4 +1,4 @@
-// Checkpoints, tokenizers and chat formats, configurations: all that is no template, for the compiled library.
+// Checkpoints, tokenizers, chat formats and configurations for the compiled library. See core/compiled.hpp.
 #define LAMINA_COMPILED_KERNELS
 #include "lamina/core/error_impl.hpp"
 #include "lamina/io/checkpoint_impl.hpp"

@@ -1,5 +1,6 @@
 // The Arm kernels of the compiled library. Empty on other architectures.
 #if defined(__aarch64__)
+#define LAMINA_COMPILED_KERNELS
 #include "lamina/kernels/targets.hpp"
 
 namespace lamina::inline v0_1::detail {

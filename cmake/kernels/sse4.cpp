@@ -1,5 +1,6 @@
 // The SSE4 kernels of the compiled library. Empty on other architectures.
 #if defined(__x86_64__)
+#define LAMINA_COMPILED_KERNELS
 #define LAMINA_PASSES LAMINA_PASS_BIT_SSE4
 #include "lamina/kernels/targets.hpp"
 

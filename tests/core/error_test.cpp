@@ -25,6 +25,26 @@ TEST_CASE("fail streams its parts into the message and keeps the code") {
   }
 }
 
+TEST_CASE("fail takes all that a stream takes") {
+  struct Bits {
+    unsigned three : 2;
+  } const bits{3};
+  char array[] = "array";
+  char* const pointer = array;
+  auto const message = [](auto const&... parts) -> std::string {
+    try {
+      lamina::fail(Errc::kIo, parts...);
+    } catch (Error const& error) {
+      return error.what();
+    }
+  };
+  CHECK(message().empty());
+  CHECK(message(array, ' ', pointer, ' ', std::string_view("view"), ' ', std::string("temporary")) ==
+        "array array view temporary");
+  CHECK(message(true, ' ', -1, ' ', std::size_t{1} << 40, ' ', 0.5F, ' ', unsigned{bits.three}) ==
+        "1 -1 1099511627776 0.5 3");
+}
+
 TEST_CASE("every code has a name of its own") {
   std::set<std::string_view> names;
   for (int code = 0; code <= static_cast<int>(Errc::kCancelled); ++code) {

@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include"
 
+COMPILED = ["-DLAMINA_COMPILED_KERNELS"]
+
 # A folder includes itself and those before it. The opt-in folders come last, and lamina.hpp leaves them out.
 FOLDERS = ["core", "quant", "kernels", "io", "text", "cache", "model", "sampler", "decode", "eval", "cuda", "mpi"]
 OPT_IN = {"cuda", "mpi"}
@@ -77,15 +79,17 @@ def top_level():
 
 
 def self_contained(compiler, flags):
-    def compile_alone(path):
+    def compile_alone(path, mode=COMPILED):
         name = path.relative_to(INCLUDE)
-        done = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", f"-I{INCLUDE}", *flags, "-x", "c++", "-"],
+        done = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", f"-I{INCLUDE}", *mode, *flags, "-x", "c++", "-"],
                               input=f'#include "{name}"\n', capture_output=True, text=True, check=False)
         return f"{name}: does not compile alone:\n{done.stderr}" if done.returncode != 0 or done.stderr else None
 
     alone = [path for path in headers() if not path.name.endswith("-inl.hpp") and path.parent.name not in OPT_IN]
+    implementations = [path for path in alone if path.name.endswith("_impl.hpp")]  # header-only, they include each other
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [problem for problem in pool.map(compile_alone, alone) if problem]
+        found = [*pool.map(compile_alone, alone), *pool.map(lambda path: compile_alone(path, []), implementations)]
+    return [problem for problem in found if problem]
 
 
 def main():

@@ -1,6 +1,7 @@
-// Where code that is no template is compiled: in every file that uses it, or once in the library lamina::kernels.
+// Where the larger functions that are no templates are compiled: in every file that uses them, or once in the library
+// lamina::kernels.
 //
-// A header x.hpp declares it; x_impl.hpp defines it as LAMINA_INLINE. x.hpp includes x_impl.hpp at its end unless
+// A header x.hpp declares them; x_impl.hpp defines them as LAMINA_INLINE. x.hpp includes x_impl.hpp at its end unless
 // LAMINA_COMPILED_KERNELS is defined, which linking lamina::kernels does.
 #pragma once
 

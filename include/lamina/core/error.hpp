@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -61,7 +62,8 @@ class MessagePart {
  public:
   template <class T>
   MessagePart(T const& value) noexcept  // NOLINT(google-explicit-constructor)
-      : value_(&value), append_([](std::ostream& out, void const* v) { out << *static_cast<T const*>(v); }) {}
+      : value_(std::addressof(value)),
+        append_([](std::ostream& out, void const* v) { out << *static_cast<T const*>(v); }) {}
   MessagePart(char const* text) noexcept  // NOLINT(google-explicit-constructor)
       : value_(text), append_([](std::ostream& out, void const* v) { out << static_cast<char const*>(v); }) {}
 
@@ -79,7 +81,7 @@ class MessagePart {
 /// Throws Error with the parts streamed one after the other:
 /// `fail(Errc::kShape, path, ": tensor '", name, "' has ", rows, " rows, expected ", expected)`.
 template <class... Parts>
-[[noreturn]] inline void fail(Errc code, Parts const&... parts) {
+[[noreturn]] void fail(Errc code, Parts const&... parts) {
   detail::fail_with(code, {parts...});
 }
 

@@ -14,7 +14,6 @@
 #include <string>
 #include <string_view>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/io/metadata.hpp"
 #include "lamina/io/tensor_info.hpp"
 

@@ -19,6 +19,7 @@
 #include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/mapped_file.hpp"
+#include "lamina/io/byte_reader.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/io/gguf_reader.hpp"
 #include "lamina/io/gguf_split.hpp"

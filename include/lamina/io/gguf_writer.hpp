@@ -18,17 +18,16 @@
 #include <variant>
 #include <vector>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/function_ref.hpp"
-#include "lamina/core/numeric.hpp"
-#include "lamina/io/gguf_reader.hpp"
-#include "lamina/io/gguf_split.hpp"
 #include "lamina/io/metadata_builder.hpp"
-#include "lamina/io/output_file.hpp"
 #include "lamina/io/tensor_info.hpp"
 
 namespace lamina::inline v0_1 {
+
+namespace detail {
+class OutputFile;
+}
 
 /// Takes the next bytes of a tensor's data.
 using ByteSink = FunctionRef<void(std::span<std::byte const>)>;
@@ -47,7 +46,9 @@ struct SplitLimits {
 class GgufWriter {
  public:
   /// Throws Error{kInvalidArgument} unless the alignment of tensor data is a power of two, 8 or more.
-  explicit GgufWriter(std::uint32_t alignment = detail::kGgufDefaultAlignment);
+  explicit GgufWriter(std::uint32_t alignment);
+  /// Aligned to 32 bytes.
+  GgufWriter();
 
   /// Sets a key to a bool, number, text, or range of such (see MetadataValue); a second call replaces the value.
   /// Throws Error{kInvalidArgument} for general.alignment and split.*, which the writer sets.
@@ -86,10 +87,7 @@ class GgufWriter {
     std::variant<std::span<std::byte const>, TensorSource> data;
   };
 
-  static bool is_own_key(std::string_view key) noexcept {
-    return key == detail::kGgufAlignmentKey || key == detail::kSplitNoKey || key == detail::kSplitCountKey ||
-           key == detail::kSplitTensorsKey;
-  }
+  static bool is_own_key(std::string_view key) noexcept;
 
   /// Throws Error{kInvalidArgument} for dimensions that GGUF or the format does not allow.
   static std::uint64_t n_bytes_of(std::string const& name, Format format, std::vector<std::uint64_t> const& dims);

@@ -27,6 +27,13 @@ LAMINA_INLINE GgufWriter::GgufWriter(std::uint32_t alignment) : alignment_(align
   }
 }
 
+LAMINA_INLINE GgufWriter::GgufWriter() : GgufWriter(detail::kGgufDefaultAlignment) {}
+
+LAMINA_INLINE bool GgufWriter::is_own_key(std::string_view key) noexcept {
+  return key == detail::kGgufAlignmentKey || key == detail::kSplitNoKey || key == detail::kSplitCountKey ||
+         key == detail::kSplitTensorsKey;
+}
+
 LAMINA_INLINE GgufWriter& GgufWriter::set_all(Metadata const& metadata) {
   for (MetadataEntry const& entry : metadata.entries()) {
     if (!is_own_key(entry.key)) metadata_.set_encoded(entry);

@@ -18,7 +18,6 @@
 #include <utility>
 #include <vector>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/io/byte_reader.hpp"
 #include "lamina/io/metadata_type.hpp"

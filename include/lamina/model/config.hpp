@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "lamina/cache/kv_cache.hpp"
-#include "lamina/core/compiled.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/kernels/kernel_table.hpp"
 #include "lamina/model/architecture.hpp"

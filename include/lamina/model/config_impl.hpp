@@ -10,6 +10,7 @@
 #include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/token.hpp"
+#include "lamina/io/byte_reader.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/model/architecture.hpp"
 #include "lamina/model/config.hpp"
@@ -37,7 +38,7 @@ class ConfigReader {
   }
   [[nodiscard]] double positive_or(std::string_view name, double fallback) const {
     double const value = metadata_.get<double>(key(name)).value_or(fallback);
-    // Written so that it holds under a host's -ffast-math too, which would fold std::isfinite.
+    // Header-only it must hold under a host's -ffast-math too, which would fold std::isfinite.
     if (!(value > 0.0 && value <= std::numeric_limits<float>::max())) {
       refuse(name, value, "expected a positive number");
     }

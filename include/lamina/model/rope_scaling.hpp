@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/io/metadata.hpp"
 #include "lamina/kernels/kernel_table.hpp"
 

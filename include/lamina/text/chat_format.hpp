@@ -16,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/core/token.hpp"
 #include "lamina/text/tokenizer.hpp"
 

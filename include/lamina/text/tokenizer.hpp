@@ -15,7 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "lamina/core/compiled.hpp"
 #include "lamina/core/token.hpp"
 #include "lamina/text/vocabulary.hpp"
 

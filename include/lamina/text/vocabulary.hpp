@@ -4,22 +4,15 @@
 // see the GGUF specification) or from a tokenizer file of llama2.c (`tok512.bin`, `tokenizer.bin`).
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <utility>
 #include <vector>
 
-#include "lamina/core/error.hpp"
-#include "lamina/core/mapped_file.hpp"
 #include "lamina/core/token.hpp"
-#include "lamina/io/byte_reader.hpp"
 #include "lamina/io/metadata.hpp"
 
 namespace lamina::inline v0_1 {
