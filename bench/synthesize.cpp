@@ -1,5 +1,4 @@
-// synthesize SHAPE FORMAT FILE [--seed S]: writes a random model, for benchmarks and demonstrations. See
-// random_model.hpp.
+// synthesize SHAPE FORMAT FILE [--seed S]: writes a random model, for benchmarks. See random_model.hpp.
 #include <array>
 #include <cstdint>
 #include <cstdio>

@@ -52,17 +52,19 @@ struct EngineOptions {
   std::optional<lamina::Format> convert;
   lamina::SessionOptions session;
 
-  void add_to(CommandLine& line) {
+  void add_to(CommandLine& line, char const* context_help = "tokens of context (default: the model's, up to 4096)") {
     add_files_to(line);
-    line.add_number("--threads", "K", "threads, the caller's included (default: one per CPU)", threads, 1, 1024);
+    add_threads_to(line);
     line.add(
         "--kernel-target", "NAME", "instruction set: reference, sse4, avx2, ... (default: the best)",
         [this](std::string const& name) { kernels = or_usage_error([&] { return &lamina::kernels_named(name); }); });
     line.add("--convert", "FORMAT", "convert the weights at load: F32, F16, BF16, Q8_0, Q4_0",
              [this](std::string const& name) { convert = or_usage_error([&] { return lamina::format_named(name); }); });
     line.add_number("--prefill-chunk", "N", "prompt tokens per pass (default: 512)", session.prefill_chunk, 1, 65536);
-    line.add_number("--context", "N", "tokens of context (default: the model's, up to 4096)", session.capacity, 1,
-                    std::size_t{1} << 24);
+    line.add_number("--context", "N", context_help, session.capacity, 1, std::size_t{1} << 24);
+  }
+  void add_threads_to(CommandLine& line) {
+    line.add_number("--threads", "K", "threads, the caller's included (default: one per CPU)", threads, 1, 1024);
   }
   /// The part that programs without a model need.
   void add_files_to(CommandLine& line) {
