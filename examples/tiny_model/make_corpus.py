@@ -2,9 +2,10 @@
 
     python3 make_corpus.py --out corpus --seed 1
 
-train.jsonl   a conversation a line: [{"role": "user", "content": "..."}, {"role": "assistant", ...}, ...]
-heldout.txt   conversations in ChatML with phrasings, pairs and stories that training lacks, for perplexity
-eval.jsonl    questions with the one right answer: {"category", "held_out", "messages", "answer"}
+train.jsonl     a conversation a line: [{"role": "user", "content": "..."}, {"role": "assistant", ...}, ...]
+heldout.txt     conversations in ChatML with phrasings, pairs and stories that training lacks, for perplexity
+evaluation.tsv  questions with the one right answer: group, category, what training lacks, then what was said in turns,
+                the user's message first and the right answer last
 
 The same seed gives the same files. What may be asked, and the answers, are in questions.py, stories.py and
 countries.tsv. Before it ends, the program proves that no prompt of the evaluation occurs in training.
@@ -568,8 +569,19 @@ class Seen:
         return context_key(exchanges[:-1], question) in self.contexts
 
 
+GROUPS = {
+    "countries": [*q.FACTS, *(f"country of {field}" for field in q.REVERSE), "about", "is capital", "in continent",
+                  "same continent", "same currency", "country follow-up", "pair follow-up"],
+    "numbers": ["addition", "subtraction", "comparison", "counting", "one number", "sum follow-up", "count follow-up"],
+    "calendar": ["days", "months", "calendar", "calendar follow-up"],
+    "talk": ["small talk", "name", "repeat", "story question"],
+    "unknown": ["unknown place", "outside", "out of range", "other operation"],
+}
+GROUP_OF = {category: group for group, categories in GROUPS.items() for category in categories}
+
+
 def evaluation_recipes(world, rng):
-    """(category, what is held out, how many, what makes one)"""
+    """(category, what is held out, how many, what makes one); GROUPS says where a category belongs"""
     plain = lambda **how: Speaker(world, rng, decorate=False, **how)
     words, pairs, both = plain(new_words=True), plain(new_pairs=True), plain(new_words=True, new_pairs=True)
 
@@ -636,9 +648,7 @@ def make_evaluation(world, seed, seen):
                 n_dropped += 1
                 continue
             taken.add(key)
-            messages = to_messages(None, exchanges)
-            records.append({"category": category, "held_out": held_out, "messages": messages[:-1],
-                            "answer": messages[-1]["content"]})
+            records.append((category, held_out, exchanges))
             n -= 1
     return records, n_dropped
 
@@ -671,20 +681,23 @@ def to_messages(system, exchanges):
     return messages
 
 
+def to_tsv(category, held_out, exchanges):
+    fields = [GROUP_OF[category], category, held_out, *itertools.chain(*exchanges)]
+    assert not any(c in field for field in fields for c in "\t\r\n"), fields
+    return "\t".join(fields) + "\n"
+
+
 def to_chatml(messages):
     return "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
 
 
 def check(training, seen, records):
     """Raises AssertionError where the evaluation leaks into training, or a question has two answers."""
-    for r in records:
-        texts = [m["content"] for m in r["messages"]] + [r["answer"]]
-        exchanges = list(zip(texts[::2], texts[1::2]))
-        assert not seen.has(exchanges), r
-    for r in records:  # the sums themselves, whatever the words
-        if r["category"] in ("addition", "subtraction", "sum follow-up"):
-            a, sign, b = re.match(r"(\d+) ([+-]) (\d+) =", r["answer"]).groups()
-            assert pair_is_held_out(sign, int(a), int(b)), r
+    for category, _, exchanges in records:
+        assert not seen.has(exchanges), exchanges
+        if category in ("addition", "subtraction", "sum follow-up"):  # the sums themselves, whatever the words
+            a, sign, b = re.match(r"(\d+) ([+-]) (\d+) =", exchanges[-1][1]).groups()
+            assert pair_is_held_out(sign, int(a), int(b)), exchanges
     known_words = {word for train, _ in q.phrasings() for text in train for word in normalize(text).split()}
     for train, held_out in q.phrasings():
         assert not set(map(normalize, train)) & set(map(normalize, held_out)), held_out
@@ -721,15 +734,15 @@ def main():
     compact = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
     lines = [compact(to_messages(*conversation)) for conversation in training]
     (options.out / "train.jsonl").write_text("".join(lines), encoding="utf-8")
-    (options.out / "eval.jsonl").write_text("".join(map(compact, records)), encoding="utf-8")
+    (options.out / "evaluation.tsv").write_text("".join(to_tsv(*r) for r in records), encoding="utf-8")
     (options.out / "heldout.txt").write_text(
         "".join(to_chatml(to_messages(None, exchanges)) for exchanges in held_out), encoding="utf-8")
 
     print(f"train.jsonl: {len(lines)} conversations, {len(set(lines))} distinct, "
           f"{sum(len(e) for _, e in training)} exchanges, {sum(map(len, lines)) / 1e6:.1f} MB")
     print(f"heldout.txt: {len(held_out)} conversations")
-    print(f"eval.jsonl: {len(records)} questions; {n_dropped} more were drawn and dropped as known from training")
-    for category, n in collections.Counter(r["category"] for r in records).items():
+    print(f"evaluation.tsv: {len(records)} questions; {n_dropped} more were drawn and dropped as known from training")
+    for category, n in collections.Counter(category for category, _, _ in records).items():
         print(f"  {n:4} {category}")
 
 
