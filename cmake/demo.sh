@@ -1,28 +1,36 @@
 #!/bin/bash
-# Installs what is missing, builds, and generates text.
+# Installs what is missing, builds, and lets the model that ships with lamina answer.
 #
-#   bash cmake/demo.sh [-m FILE] [option of generate...]
-#
-# Without -m FILE the model has random weights: it shows that everything works, its text means nothing.
+#   bash cmake/demo.sh                       a chat; without a terminal: three questions and their answers
+#   bash cmake/demo.sh "QUESTION"            its answer
+#   bash cmake/demo.sh -m FILE [option...]   continues a text with a model of yours: the options of generate
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+programs=$root/build/examples
+model=$root/examples/tiny_model/tiny-F16.gguf
 
-bash "$root/cmake/install_dependencies.sh"
+bash "$root/cmake/install_dependencies.sh" >&2
 (
   cd "$root"
   cmake --preset release
-  cmake --build --preset release --target examples/generate bench/synthesize -- --quiet
-)
+  cmake --build --preset release --target examples/generate examples/chat -- --quiet
+) >&2
 
-options=("$@")
-model_given=false
-for option in "$@"; do
-  case $option in -m | --model | --help | -h) model_given=true ;; esac
-done
-if ! $model_given; then
-  model=$root/build/random-tiny.gguf
-  [[ -s $model ]] || "$root/build/bench/synthesize" tiny Q4_0 "$model"
-  echo "No -m FILE: this model's weights are RANDOM, and so is the text. Expect nonsense." >&2
-  options=(-m "$model" -p "Once upon a time" -n 64 "${options[@]}")
+answer() {
+  printf '%s' "$1" | "$programs/chat" -m "$model" --temp 0
+}
+
+if [[ ${1:-} =~ ^--?[a-z] ]]; then  # an option; "-5 + 3" is a question
+  exec "$programs/generate" "$@"
+elif (($# > 0)); then
+  [[ -n $* ]] || { echo "$0: the question is empty" >&2; exit 2; }
+  answer "$*"
+elif [[ -t 0 && -t 1 ]]; then
+  echo "It knows countries, numbers up to 99, days and months, and short stories." >&2
+  exec "$programs/chat" -m "$model" --temp 0
+else
+  for question in "What is the capital of Peru?" "What is 27 + 45?" "Tell me a story about a fox."; do
+    echo "> $question"
+    answer "$question"
+  done
 fi
-exec "$root/build/examples/generate" "${options[@]}"

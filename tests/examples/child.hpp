@@ -1,4 +1,5 @@
-// A child process with pipes to its stdin, stdout and stderr: how the tests drive the example programs.
+// A child process with pipes to its stdin, stdout and stderr: how the tests drive the example programs, and read what
+// they write.
 #pragma once
 
 #include <sys/wait.h>
@@ -7,6 +8,9 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -119,6 +123,18 @@ inline Child::Result run(std::filesystem::path const& program, std::vector<std::
   Child child(program, std::move(arguments));
   child.write(input);
   return child.finish();
+}
+
+/// All bytes of a file; none where it cannot be read.
+inline std::string read_file(std::filesystem::path const& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// What the programs print with --ids, as numbers.
+inline std::vector<int> ids_of(std::string const& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<int>(stream), {}};
 }
 
 }  // namespace lamina::test

@@ -4,9 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +11,8 @@
 #include "test_data.hpp"
 
 using lamina::test::Child;
+using lamina::test::ids_of;
+using lamina::test::read_file;
 using lamina::test::run;
 using Arguments = std::vector<std::string>;
 
@@ -26,11 +25,6 @@ struct Golden {
   std::vector<std::vector<std::pair<int, float>>> top8;
   std::vector<int> greedy;
 };
-
-std::string read_file(std::filesystem::path const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::string json_string(std::string const& json, std::size_t& at) {
   std::string text;
@@ -95,10 +89,6 @@ std::vector<Golden> read_golden(std::filesystem::path const& path) {
   return all;
 }
 
-std::vector<int> ids_of(std::string const& text) {
-  std::istringstream stream(text);
-  return {std::istream_iterator<int>(stream), {}};
-}
 std::string text_of(std::vector<int> const& ids) {
   std::string text;
   for (int const id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
