@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "file_fixtures.hpp"
+#include "lamina/io/gguf_split.hpp"
 #include "lamina/io/gguf_writer.hpp"
 
 using namespace lamina;

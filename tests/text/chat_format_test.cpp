@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lamina/core/mapped_file.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "test_data.hpp"
 #include "text/small_vocabularies.hpp"
