@@ -194,7 +194,9 @@ TEST_CASE("accuracy: a faulty evaluation set is an error that names file and lin
   TemporaryFile const empty("empty.tsv");
   std::ofstream{empty.path};
   CHECK(run(accuracy, {"-m", tiny("F16"), "-f", empty.path.string()}).code == 1);
-  auto const full = run(accuracy, {"-m", tiny("F16"), "--context", "4"});
+  TemporaryFile const file("long.tsv");
+  std::ofstream(file.path, std::ios::binary) << "g\tc\tphrasing\t" << std::string(200, '7') << "\tanswer\n";
+  auto const full = run(accuracy, {"-m", tiny("F16"), "--context", "32", "-f", file.path.string()});
   CHECK(full.code == 1);
-  CHECK(full.err.find("evaluation.tsv:1: ") != std::string::npos);
+  CHECK(full.err.find(file.path.string() + ":1: generate: the prompt has ") != std::string::npos);
 }
