@@ -42,14 +42,6 @@ double number_after(std::string const& text, std::string const& what) {
   return std::stod(text.substr(at + what.size()));
 }
 
-/// The percentage in the row of a table.
-double percent_of(std::string const& table, std::string const& row) {
-  auto const begin = table.rfind("\n" + row + " ");
-  REQUIRE_MESSAGE(begin != std::string::npos, row << " is missing in:\n" << table);
-  auto const end = table.find('\n', begin + 1);
-  return std::stod(table.substr(table.rfind(' ', end), end));
-}
-
 }  // namespace
 
 TEST_CASE("the shipped model answers, the same in every format, thread count and target") {
@@ -145,6 +137,18 @@ TEST_CASE("perplexity is exp of the mean surprise of each window's second half")
 }
 
 #if !defined(LAMINA_TEST_SANITIZED)  // 6,000 answers
+
+namespace {
+
+/// The percentage in the row of a table.
+double percent_of(std::string const& table, std::string const& row) {
+  auto const begin = table.rfind("\n" + row + " ");
+  REQUIRE_MESSAGE(begin != std::string::npos, row << " is missing in:\n" << table);
+  auto const end = table.find('\n', begin + 1);
+  return std::stod(table.substr(table.rfind(' ', end), end));
+}
+
+}  // namespace
 
 TEST_CASE("accuracy: what the model must know, and how little quantization may cost") {
   LAMINA_REQUIRE_EXAMPLE(accuracy, "accuracy");
