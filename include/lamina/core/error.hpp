@@ -62,7 +62,7 @@ class MessagePart {
  public:
   template <class T>
   MessagePart(T const& value) noexcept  // NOLINT(google-explicit-constructor)
-      : value_(std::addressof(value)),
+      : value_(static_cast<void const*>(std::addressof(value))),
         append_([](std::ostream& out, void const* v) { out << *static_cast<T const*>(v); }) {}
   MessagePart(char const* text) noexcept  // NOLINT(google-explicit-constructor)
       : value_(text), append_([](std::ostream& out, void const* v) { out << static_cast<char const*>(v); }) {}
