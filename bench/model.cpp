@@ -35,7 +35,7 @@ constexpr char kUsage[] =
     "  --decode N          tokens generated after it (default 64)\n"
     "  --context N         tokens in the cache when decoding starts (default 0)\n"
     "  --threads K         (default: all of the machine)\n"
-    "  --convert FORMAT    convert the weights at load: F32, F16, BF16, Q8_0, Q4_0\n"
+    "  --convert FORMAT    convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0\n"
     "  --repeat R          runs of each (default 5)\n"
     "  --kernel-target T   avx2, avx3_dl, ... (default: the best that the CPU has)\n";
 

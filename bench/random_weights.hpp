@@ -1,10 +1,11 @@
 // Random weights in any format, as the bytes of a file: the blocks are drawn directly, so that gigabytes take seconds.
 //
 // A weight matrix gets zero-mean values with a chosen standard deviation. Quantized blocks have uniform quants and
-// scales that vary by a quarter around the one that gives that deviation; the values that a quantizer never writes
-// (nibble 0 beside a full range of 15, int8 -128) do not occur.
+// scales that vary by a quarter around the one that gives that deviation, k-quants any scales within a superblock. The
+// values that Q4_0's and Q8_0's quantizers never write (nibble 0 beside a full range of 15, int8 -128) do not occur.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -16,7 +17,7 @@
 
 #include "lamina/core/error.hpp"
 #include "lamina/core/numeric.hpp"
-#include "lamina/quant/format.hpp"
+#include "lamina/quant/formats.hpp"
 
 namespace lamina::bench {
 
@@ -49,7 +50,13 @@ class RandomWeights {
       case Format::kF16:
       case Format::kBF16: fill_values(mean, deviation); break;
       case Format::kQ4_0: fill_scales(deviation / std::sqrt(17.5F)); break;  // nibbles: 2 (1 + 4 + .. + 49) / 16
-      case Format::kQ8_0: fill_scales(deviation / std::sqrt(127.0F * 128 / 3)); break;  // about uniform on -127 .. 127
+      case Format::kQ8_0:
+        fill_scales(deviation / std::sqrt(127.0F * 128 / 3));
+        break;  // about uniform on -127 .. 127
+      // q uniform on 0 .. 15 and a group's scale on 0 .. 63, the min 7.5 times as large: w = d * scale * (q - 7.5)
+      case Format::kQ4_K: fill_scales(deviation / std::sqrt((256.0F - 1) / 12 * 63 * 127 / 6)); break;
+      // q - 32 uniform on -32 .. 31, scales on -128 .. 127
+      case Format::kQ6_K: fill_scales(deviation / std::sqrt((4096.0F - 1) / 12 * (65536.0F - 1) / 12)); break;
       default: fail(Errc::kUnsupported, "random weights: format number ", static_cast<std::uint32_t>(format));
     }
   }
@@ -62,6 +69,8 @@ class RandomWeights {
       case Format::kBF16: return fill<2>(out, [this] { return values_[next_uint16()]; });
       case Format::kQ4_0: return fill<18>(out, [this] { return next_block<16>(without_zero_nibbles); });
       case Format::kQ8_0: return fill<34>(out, [this] { return next_block<32>(without_minus_128); });
+      case Format::kQ4_K: return fill<sizeof(quant::Q4_K::Block)>(out, [this] { return next_q4_k(); });
+      case Format::kQ6_K: return fill<sizeof(quant::Q6_K::Block)>(out, [this] { return next_q6_k(); });
     }
   }
 
@@ -92,6 +101,36 @@ class RandomWeights {
       std::uint64_t const word = clean(random_());
       std::memcpy(block.quants.data() + 4 * i, &word, 8);
     }
+    return block;
+  }
+
+  void draw(std::span<std::byte> bytes) {
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+      std::uint64_t const word = random_();
+      std::memcpy(bytes.data() + at, &word, std::min<std::size_t>(8, bytes.size() - at));
+    }
+  }
+
+  quant::Q4_K::Block next_q4_k() {
+    quant::Q4_K::Block block;
+    draw(std::as_writable_bytes(std::span(block.q)));
+    std::array<quant::KScale, quant::Q4_K::kGroups> scales;
+    std::uint64_t word = random_();
+    for (quant::KScale& s : scales) {
+      s.scale = s.min = static_cast<std::uint8_t>(word & 63);
+      word >>= 6;
+    }
+    quant::set_k_scales(scales, block.scales);
+    float const d = to_float(Half{values_[word & 255]});
+    block.d = to_half(d);
+    block.dmin = to_half(7.5F * d);
+    return block;
+  }
+
+  quant::Q6_K::Block next_q6_k() {
+    quant::Q6_K::Block block;
+    draw(std::as_writable_bytes(std::span(&block, 1)));
+    block.d = Half{values_[random_() >> 56]};
     return block;
   }
 

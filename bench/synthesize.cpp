@@ -15,7 +15,7 @@ constexpr char kUsage[] =
     "usage: synthesize SHAPE FORMAT FILE [--seed S]\n"
     "Writes a GGUF model with random weights.\n"
     "  SHAPE   tiny, 1b (Llama 3.2 1B) or 8b (Llama 3 8B)\n"
-    "  FORMAT  F32, F16, BF16, Q8_0 or Q4_0\n"
+    "  FORMAT  F32, F16, BF16, Q8_0, Q6_K, Q4_K or Q4_0\n"
     "  S       a number; equal seeds give equal files (default 1)\n";
 
 constexpr std::array<std::string_view, 1> kOptions{"--seed"};

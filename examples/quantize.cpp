@@ -27,6 +27,8 @@ std::uint32_t file_type(Format format) {
     case Format::kF16: return 1;
     case Format::kQ4_0: return 2;
     case Format::kQ8_0: return 7;
+    case Format::kQ4_K: return 14;  // MOSTLY_Q4_K_S: no matrix in Q6_K
+    case Format::kQ6_K: return 18;
     case Format::kBF16: return 32;
   }
   fail(Errc::kUnsupported, "format ", traits(format).name, " has no file type");
@@ -54,7 +56,7 @@ int main(int argc, char** argv) {
   line.add_text("-m, --model", "FILE", "GGUF or llama2.c file (required)", engine.model);
   engine.add_threads_to(line);
   line.add_text("-o, --output", "FILE", "the GGUF file to write (required)", output);
-  line.add("--format", "FORMAT", "F32, F16, BF16, Q8_0 or Q4_0 (required)",
+  line.add("--format", "FORMAT", "F32, F16, BF16, Q8_0, Q6_K, Q4_K or Q4_0 (required)",
            [&](std::string const& name) { format = examples::or_usage_error([&] { return format_named(name); }); });
 
   return examples::run_program(line, argc, argv, [&] {

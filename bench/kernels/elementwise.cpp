@@ -106,9 +106,10 @@ void add_quantize_rows(KernelTable const& kernels) {
             std::vector<float> const x = random_floats(rows * cols);
             std::vector<std::int8_t> q(rows * cols);
             std::vector<float> scale(rows * blocks);
-            std::vector<std::int32_t> sum(rows * blocks);
+            std::vector<std::int32_t> sum(rows * blocks), group_sum(2 * rows * blocks);
             run(state, rows * cols * (sizeof(float) + 1), [&] {
-              kernels.quantize_rows({x.data(), rows, cols}, {q.data(), scale.data(), sum.data(), rows, cols});
+              kernels.quantize_rows({x.data(), rows, cols},
+                                    {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols});
             });
           });
     }

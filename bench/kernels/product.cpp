@@ -70,7 +70,7 @@ struct ActivationRows {
   std::vector<float> f32;
   std::vector<std::int8_t> q;
   std::vector<float> scale;
-  std::vector<std::int32_t> sum;
+  std::vector<std::int32_t> sum, group_sum;
   Activations view;
 
   ActivationRows(KernelTable const& kernels, std::size_t rows, std::size_t cols)
@@ -78,7 +78,8 @@ struct ActivationRows {
         q(rows * cols),
         scale(rows * cols / kActivationBlock),
         sum(rows * cols / kActivationBlock),
-        view{{f32.data(), rows, cols}, {q.data(), scale.data(), sum.data(), rows, cols}} {
+        group_sum(rows * cols / kActivationGroup),
+        view{{f32.data(), rows, cols}, {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols}} {
     kernels.quantize_rows(view.f32, view.q8);
   }
 };

@@ -23,7 +23,7 @@ TEST_CASE("neither prefill, nor step, evaluate or truncate allocates, in any for
   auto const tokens = random_tokens(50, 107);
   for (FormatTraits const& t : kFormats) {
     CAPTURE(t.name);
-    auto const checkpoint = random_checkpoint({.format = t.format});
+    auto const checkpoint = random_checkpoint(wide_enough({.format = t.format}, t.format));
     for (std::size_t const threads : {1u, 3u}) {
       auto const model = Model<Llama>::load(checkpoint, {.threads = threads});
       Session session(model, {.capacity = 128, .prefill_chunk = 20, .max_logits = 4});

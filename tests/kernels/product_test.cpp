@@ -19,17 +19,25 @@ namespace {
 struct Quantized {
   std::vector<std::int8_t> q;
   std::vector<float> scale;
-  std::vector<std::int32_t> sum;
+  std::vector<std::int32_t> sum, group_sum;
   std::size_t rows, cols;
 
   Quantized(std::size_t n_rows, std::size_t n_cols)
-      : q(n_rows * n_cols), scale(n_rows * n_cols / 32), sum(n_rows * n_cols / 32), rows(n_rows), cols(n_cols) {}
-  QuantizedRows view() { return {q.data(), scale.data(), sum.data(), rows, cols}; }
+      : q(n_rows * n_cols),
+        scale(n_rows * n_cols / 32),
+        sum(n_rows * n_cols / 32),
+        group_sum(n_rows * n_cols / 16),
+        rows(n_rows),
+        cols(n_cols) {}
+  QuantizedRows view() { return {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols}; }
 };
 
 enum class Values { kNormal, kExtreme };
 
-/// Random stored blocks of a format; kExtreme takes any bytes for the weights, and scales of every kind but NaN.
+/// The next number of columns that a format can have.
+std::size_t whole_blocks(Format format, std::size_t cols) { return round_up(cols, traits(format).block); }
+
+/// Random stored blocks of a format; kExtreme takes any bytes for the weights, and factors of every kind but NaN.
 std::vector<std::byte> random_rows(Format format, std::size_t rows, std::size_t cols, Values values,
                                    std::mt19937& random) {
   std::vector<std::byte> bytes(rows * row_bytes(format, cols));
@@ -42,11 +50,14 @@ std::vector<std::byte> random_rows(Format format, std::size_t rows, std::size_t 
       F::quantize(weights, blocks[i]);
       if constexpr (F::kQuantized) {
         if (values == Values::kExtreme) {
-          for (auto& q : blocks[i].q) q = static_cast<std::remove_reference_t<decltype(q)>>(random());
+          for (std::size_t at = 0; at < sizeof blocks[i]; ++at) {
+            bytes[i * sizeof blocks[i] + at] = static_cast<std::byte>(random());
+          }
           if (random() % 4 == 0)
-            std::memset(blocks[i].q, static_cast<int>(random() % 2 == 0 ? 0x80 : 0xff), sizeof blocks[i].q);
-          std::uint16_t const scales[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x7bff, 0xfbff, 0x3c00, 0x0400};
-          blocks[i].d = Half{scales[random() % 8]};
+            std::memset(&blocks[i], static_cast<int>(random() % 2 == 0 ? 0x80 : 0xff), sizeof blocks[i]);
+          std::uint16_t const factors[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x7bff, 0xfbff, 0x3c00, 0x0400};
+          blocks[i].d = Half{factors[random() % 8]};
+          if constexpr (HasMin<F>) blocks[i].dmin = Half{factors[random() % 8]};
         }
       }
     }
@@ -120,9 +131,11 @@ void check_case(Case const& c) {
 
 TEST_CASE("every table multiplies as the reference does, for any number of rows and columns") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t rows = 1; rows <= 9; ++rows) check_case({t.format, 48, 96, rows});
-    for (std::size_t const rows : {15u, 16u, 17u, 31u, 33u}) check_case({t.format, 35, 64, rows});
-    for (std::size_t const out : {1u, 15u, 17u, 100u}) check_case({t.format, out, 32, 5});
+    for (std::size_t rows = 1; rows <= 9; ++rows) check_case({t.format, 48, whole_blocks(t.format, 96), rows});
+    for (std::size_t const rows : {15u, 16u, 17u, 31u, 33u}) {
+      check_case({t.format, 35, whole_blocks(t.format, 64), rows});
+    }
+    for (std::size_t const out : {1u, 15u, 17u, 100u}) check_case({t.format, out, whole_blocks(t.format, 32), 5});
     check_case({t.format, 40, 2048, 3});
     check_case({t.format, 16, 14336, 21});
   }
@@ -130,8 +143,9 @@ TEST_CASE("every table multiplies as the reference does, for any number of rows 
 }
 
 TEST_CASE("extreme weights and scales") {
-  for (Format const format : {Format::kQ4_0, Format::kQ8_0}) {
-    for (std::size_t const rows : {1u, 4u, 7u, 8u}) check_case({format, 32, 512, rows, Values::kExtreme});
+  for (FormatTraits const& t : kFormats) {
+    if (!t.quantized) continue;
+    for (std::size_t const rows : {1u, 4u, 7u, 8u}) check_case({t.format, 32, 512, rows, Values::kExtreme});
   }
 }
 
@@ -142,8 +156,8 @@ TEST_CASE("more rows than one cache chunk") {
 TEST_CASE("a row's result does not depend on the rows beside it, nor on the view's stride") {
   std::mt19937 random(5);
   Serial serial;
-  std::size_t const out = 32, cols = 128, rows = 11, stride = cols + 5;
   for (FormatTraits const& t : kFormats) {
+    std::size_t const out = 32, cols = whole_blocks(t.format, 128), rows = 11, stride = cols + 5;
     auto const w =
         pack_matrix(t.format, random_rows(t.format, out, cols, Values::kNormal, random), out, cols, t.format, serial);
     auto const x = random_floats(rows * stride, Values::kNormal, random);
@@ -183,6 +197,8 @@ TEST_CASE("activations are quantized to the nearest level, ties to even") {
     CHECK(q8.sum[0] == 127 + 0 + 2 - 2 - 127);
     CHECK(q8.scale[1] == 0.0F);
     CHECK(q8.q[33] == 0);
+    CHECK(q8.group_sum[0] == 127 + 0 + 2 - 2 - 127);
+    CHECK(q8.group_sum[1] == 0);
     CHECK(q8.sum[1] == 0);
   }
 }
@@ -206,6 +222,7 @@ TEST_CASE("every table quantizes activations as the reference does") {
     INFO(table->name);
     CHECK(got.q == expected.q);
     CHECK(got.sum == expected.sum);
+    CHECK(got.group_sum == expected.group_sum);
     CHECK(std::memcmp(got.scale.data(), expected.scale.data(), got.scale.size() * sizeof(float)) == 0);
   }
 }
@@ -214,13 +231,14 @@ TEST_CASE("NaN among the activations reaches every output") {
   std::mt19937 random(13);
   Serial serial;
   for (FormatTraits const& t : kFormats) {
+    std::size_t const cols = whole_blocks(t.format, 64);
     auto const w =
-        pack_matrix(t.format, random_rows(t.format, 16, 64, Values::kNormal, random), 16, 64, t.format, serial);
-    auto x = random_floats(64, Values::kNormal, random);
+        pack_matrix(t.format, random_rows(t.format, 16, cols, Values::kNormal, random), 16, cols, t.format, serial);
+    auto x = random_floats(cols, Values::kNormal, random);
     x[50] = std::numeric_limits<float>::quiet_NaN();
-    MatrixView<float const> const view(x.data(), 1, 64);
+    MatrixView<float const> const view(x.data(), 1, cols);
     for (KernelTable const* table : available_kernels()) {
-      Quantized q8(1, 64);
+      Quantized q8(1, cols);
       table->quantize_rows(view, q8.view());
       std::vector<float> y(16);
       table->matmul(w.view(), 0, 1, {view, q8.view()}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
@@ -232,8 +250,8 @@ TEST_CASE("NaN among the activations reaches every output") {
 TEST_CASE("the reference is the plain product, to a tolerance, and embeds rows exactly") {
   std::mt19937 random(17);
   Serial serial;
-  std::size_t const out = 20, cols = 64;
   for (FormatTraits const& t : kFormats) {
+    std::size_t const out = 20, cols = whole_blocks(t.format, 64);
     auto const stored = random_rows(t.format, out, cols, Values::kNormal, random);
     auto const w = pack_matrix(t.format, stored, out, cols, t.format, serial);
     auto const x = random_floats(cols, Values::kNormal, random);

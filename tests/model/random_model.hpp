@@ -41,6 +41,13 @@ struct RandomModel {
   std::uint32_t seed = 1;
 };
 
+/// The same, as wide as the blocks of `format` ask for.
+inline RandomModel wide_enough(RandomModel m, Format format) {
+  m.dim = static_cast<std::uint32_t>(round_up(m.dim, traits(format).block));
+  m.ffn_dim = static_cast<std::uint32_t>(round_up(m.ffn_dim, traits(format).block));
+  return m;
+}
+
 /// Knuth's MMIX generator, the high bits.
 class Lcg {
  public:

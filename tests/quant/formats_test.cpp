@@ -25,12 +25,15 @@ TEST_CASE("names and traits") {
     CHECK(traits(t.format).name == t.name);
     CHECK(format_named(t.name) == t.format);
     CHECK(format_of(static_cast<std::uint32_t>(t.format)) == t.format);
-    CHECK(t.panel_block_bytes == kPanelRows * t.block_bytes);
+    // Packed bytes are stored bytes, but for scales and mins of 6 bits, which take 8.
+    CHECK(t.panel_block_bytes == kPanelRows * (t.block_bytes + (t.format == Format::kQ4_K ? 4 : 0)));
   }
   CHECK(format_named("q4_0") == Format::kQ4_0);
   CHECK(format_named("bf16") == Format::kBF16);
   CHECK(!format_of(3));
-  CHECK_THROWS_WITH_AS(format_named("q9"), "weight format 'q9' is not known; there are: F32, F16, BF16, Q8_0, Q4_0",
+  CHECK_THROWS_WITH_AS(format_named("q9"),
+                       "weight format 'q9' is not known; there are: F32, F16, BF16, Q8_0, Q4_0, Q6_K, "
+                       "Q4_K",
                        Error);
   CHECK(row_bytes(Format::kQ8_0, 64) == 68);
 }

@@ -26,7 +26,7 @@ TEST_CASE("unpacking gives back the stored bytes, whatever the number of rows") 
   ThreadPool pool(3);
   for (FormatTraits const& t : kFormats) {
     for (std::size_t const rows : {1u, 15u, 16u, 17u, 48u}) {
-      std::size_t const cols = 96;
+      std::size_t const cols = round_up(96, t.block);
       auto const bytes = random_bytes(rows * row_bytes(t.format, cols));
       std::atomic<std::size_t> packed_rows{0};
       auto const packed =
@@ -35,7 +35,7 @@ TEST_CASE("unpacking gives back the stored bytes, whatever the number of rows") 
       CHECK(packed.view().rows == rows);
       CHECK(packed.view().cols == cols);
       CHECK(packed.view().panels() == (rows + 15) / 16);
-      CHECK(packed.view().bytes() == packed.view().panels() * 16 * row_bytes(t.format, cols));
+      CHECK(packed.view().bytes() == packed.view().panels() * (cols / t.block) * t.panel_block_bytes);
       CHECK(reinterpret_cast<std::uintptr_t>(packed.view().data) % 64 == 0);
       std::vector<std::byte> out(bytes.size());
       unpack_matrix(packed.view(), out);
@@ -58,7 +58,7 @@ TEST_CASE("a Q4_0 panel block has the layout that kernels read") {
 
 TEST_CASE("conversion at load equals quantizing the dequantized rows") {
   Serial serial;
-  std::size_t const rows = 19, cols = 64;
+  std::size_t const rows = 19, cols = 512;
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   std::vector<float> weights(rows * cols);

@@ -1,9 +1,9 @@
 // The integer heart of the quantized products: 4 columns of some rows times 4 activations, exactly, by whatever
 // instruction the target has. All else in product-inl.hpp is common to the targets.
 //
-// Nibbles and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; X is 4 activations in
-// every lane; Acc is a sum in progress over one block of 32 columns; sum() makes int32 lanes of it, still higher by
-// kOffset times the sum of the activations.
+// Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; X is 4
+// activations in every lane; Acc is a sum in progress over a group of up to 32 columns; sum() makes int32 lanes of it,
+// still higher by kOffset times the sum of the activations.
 
 #if defined(LAMINA_KERNELS_DOT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_DOT_INL_HPP
@@ -79,7 +79,7 @@ HWY_INLINE __m128i zero() { return _mm_setzero_si128(); }
 
 /// Weights 0 .. 15.
 struct Nibbles {
-  static constexpr int kOffset = 8;
+  static constexpr int kOffset = 0;
   using W = __m512i;
   using Acc = __m512i;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
@@ -87,6 +87,9 @@ struct Nibbles {
   static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return _mm512_dpbusd_epi32(acc, w, x.raw); }
   static HWY_INLINE Ints sum(Acc acc) { return Ints{acc}; }
 };
+
+/// Weights 0 .. 63.
+using SixBits = Nibbles;
 
 /// Weights -128 .. 127, made unsigned.
 struct Bytes : Nibbles {
@@ -107,13 +110,26 @@ HWY_INLINE Raw in_order(Raw v) {
 
 /// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: one block fits int16.
 struct Nibbles {
-  static constexpr int kOffset = 8;
+  static constexpr int kOffset = 0;
   using W = Raw;
   using Acc = Raw;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
   static HWY_INLINE Acc start() { return zero(); }
   static HWY_INLINE Acc add(Acc acc, W w, Ints x) { return in_order(add16(acc, maddubs(w, x.raw))); }
   static HWY_INLINE Ints sum(Acc acc) { return Ints{madd(acc, ones16())}; }
+};
+
+/// Weights 0 .. 63. A pair of products is at most 2 * 63 * 127 = 16002; four pairs would not fit int16.
+struct SixBits {
+  static constexpr int kOffset = 0;
+  using W = Raw;
+  using Acc = Ints;
+  static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
+  static HWY_INLINE Acc start() { return hn::Zero(IntTag()); }
+  static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
+    return Ints{in_order(hn::Add(acc, Ints{madd(maddubs(w, x.raw), ones16())}).raw)};
+  }
+  static HWY_INLINE Ints sum(Acc acc) { return acc; }
 };
 
 /// Weights -128 .. 127: |w| times x with the sign of w. A pair is at most 2 * 128 * 127 = 32512, which vpmaddubsw does
@@ -166,16 +182,15 @@ struct Bytes {
   static HWY_INLINE Ints sum(Acc acc) { return Ints(acc); }
 };
 
-/// Weights 0 .. 15.
-struct Nibbles : Bytes {
-  static constexpr int kOffset = 8;
-};
+/// Weights 0 .. 15, and 0 .. 63.
+using Nibbles = Bytes;
+using SixBits = Bytes;
 
 #else
 
 /// Weights 0 .. 15. A product is at most 15 * 127 = 1905, and eight 15240: one block fits int16.
 struct Nibbles {
-  static constexpr int kOffset = 8;
+  static constexpr int kOffset = 0;
   using W = int8x16_t;
   struct Acc {
     int16x8_t low, high;
@@ -204,6 +219,9 @@ struct Bytes {
   }
   static HWY_INLINE Ints sum(Acc acc) { return Ints(vpaddq_s32(acc.low, acc.high)); }
 };
+
+/// Weights 0 .. 63.
+using SixBits = Bytes;
 
 #endif  // LAMINA_PASS_SDOT
 

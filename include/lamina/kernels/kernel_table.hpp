@@ -31,15 +31,18 @@ enum class Target : std::uint8_t {
 /// scale = max|x| / 127, q = round_to_nearest_even(x * (127 / max|x|)), all zero where max|x| is below 2^-119 (127 /
 /// max must stay finite). A block with NaN or infinity has q = 0 and a scale of NaN, which reaches every output.
 struct QuantizedRows {
-  std::int8_t* q = nullptr;     // [rows][cols]
-  float* scale = nullptr;       // [rows][cols / 32]
-  std::int32_t* sum = nullptr;  // [rows][cols / 32], the sum of q over the block
+  std::int8_t* q = nullptr;           // [rows][cols]
+  float* scale = nullptr;             // [rows][cols / 32]
+  std::int32_t* sum = nullptr;        // [rows][cols / 32], the sum of q over the block
+  std::int32_t* group_sum = nullptr;  // [rows][cols / 16], the same over each half of it
   std::size_t rows = 0;
   std::size_t cols = 0;  // a multiple of 32
 
   [[nodiscard]] constexpr std::size_t blocks() const noexcept { return cols / kActivationBlock; }
+  [[nodiscard]] constexpr std::size_t groups() const noexcept { return cols / kActivationGroup; }
   [[nodiscard]] constexpr QuantizedRows slice(std::size_t first, std::size_t count) const noexcept {
-    return {q + first * cols, scale + first * blocks(), sum + first * blocks(), count, cols};
+    return {
+        q + first * cols, scale + first * blocks(), sum + first * blocks(), group_sum + first * groups(), count, cols};
   }
 };
 

@@ -53,13 +53,16 @@ struct Lanes {
   }
   /// Asks for the same block of the lanes that come next: several tiles pass over these while those travel. 1.1 to 1.4
   /// times the speed of 4 to 8 rows from memory on Zen 3. Precondition: the panels are neighbours.
+  /// A block comes in kParts parts, of which b is one.
+  template <std::size_t kParts = 1>
   HWY_INLINE void prefetch(std::size_t b) const {
     constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
+    constexpr std::size_t kBytes = sizeof(typename F::PanelBlock) / kParts;
     LAMINA_UNROLL
     for (std::size_t p = 0; p < kPanels; ++p) {
-      auto const* next = reinterpret_cast<char const*>(panel + (kPanels + p) * stride + b);
-      for (std::size_t i = 0; i < div_ceil(sizeof(typename F::PanelBlock), kAlignment); ++i) {
-        __builtin_prefetch(next + i * kAlignment, 0, 3);
+      auto const* next = reinterpret_cast<char const*>(panel + (kPanels + p) * stride + b / kParts);
+      for (std::size_t i = 0; i < div_ceil(kBytes, kAlignment); ++i) {
+        __builtin_prefetch(next + b % kParts * kBytes + i * kAlignment, 0, 3);
       }
     }
   }
@@ -100,35 +103,109 @@ HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
 
 // ---------------------------------------------------------------- quantized weights
 
-/// How a quantized format's panel block is cut into steps: kRegisters registers of weights at a time, and the column at
-/// which the 4 activations of each begin.
+/// kLanes bytes as float.
+template <class Byte>
+HWY_INLINE Floats load_small(Byte const* p) {
+  hn::Rebind<Byte, FloatTag> const tag;
+  return hn::ConvertTo(FloatTag(), hn::PromoteTo(IntTag(), hn::LoadU(tag, p)));
+}
+
+/// The low and the high halves of some bytes.
+struct Halves {
+  dot::Bytes8 low, high;
+};
+HWY_INLINE Halves load_halves(void const* p) {
+  dot::ByteTag const tag;
+  hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
+  auto const mask = hn::Set(tag, std::uint8_t{15});
+  auto const both = dot::load_bytes(p);
+  auto const shifted = hn::BitCast(tag, hn::ShiftRight<4>(hn::BitCast(tag16, both)));
+  return {hn::And(both, mask), hn::And(shifted, mask)};
+}
+
+/// How one group of a quantized format's panel block is cut into steps: kRegisters registers of weights at a time, and
+/// the column at which the 4 activations of each begin. What stands for a zero weight in the registers is kZero.
 struct StepsQ4_0 {
   using Format = quant::Q4_0;
   using Dot = dot::Nibbles;
+  static constexpr int kZero = Format::kZero;
   static constexpr std::size_t kSteps = 4;
   static constexpr std::size_t kRegisters = 2;
   static constexpr std::size_t column(std::size_t step, std::size_t i) { return 16 * i + 4 * step; }
 
-  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t step, std::size_t lane, Dot::W* w) {
-    dot::ByteTag const tag;
-    hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
-    auto const low = hn::Set(tag, std::uint8_t{15});
-    auto const both = dot::load_bytes(block.q[step][lane]);
-    auto const shifted = hn::BitCast(tag, hn::ShiftRight<4>(hn::BitCast(tag16, both)));
-    w[0] = Dot::prepare(hn::And(both, low));
-    w[1] = Dot::prepare(hn::And(shifted, low));
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
+    Halves const q = load_halves(block.q[step][lane]);
+    w[0] = Dot::prepare(q.low);
+    w[1] = Dot::prepare(q.high);
+  }
+  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t, std::size_t lane) {
+    return load_half(block.d + lane);
   }
 };
 
 struct StepsQ8_0 {
   using Format = quant::Q8_0;
   using Dot = dot::Bytes;
+  static constexpr int kZero = 0;
   static constexpr std::size_t kSteps = 8;
   static constexpr std::size_t kRegisters = 1;
   static constexpr std::size_t column(std::size_t step, std::size_t) { return 4 * step; }
 
-  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t step, std::size_t lane, Dot::W* w) {
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
     w[0] = Dot::prepare(dot::load_bytes(block.q[step][lane]));
+  }
+  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t, std::size_t lane) {
+    return load_half(block.d + lane);
+  }
+};
+
+struct StepsQ4_K {
+  using Format = quant::Q4_K;
+  using Dot = dot::Nibbles;
+  static constexpr int kZero = 0;
+  static constexpr std::size_t kSteps = 4;
+  static constexpr std::size_t kRegisters = 2;
+  static constexpr std::size_t column(std::size_t step, std::size_t i) { return 16 * i + 4 * step; }
+
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t group, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
+    Halves const q = load_halves(block.q[group][step][lane]);
+    w[0] = Dot::prepare(q.low);
+    w[1] = Dot::prepare(q.high);
+  }
+  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
+    return hn::Mul(load_half(block.d + lane), load_small(block.scale[group] + lane));
+  }
+  static HWY_INLINE Floats min(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
+    return hn::Mul(load_half(block.dmin + lane), load_small(block.min[group] + lane));
+  }
+};
+
+struct StepsQ6_K {
+  using Format = quant::Q6_K;
+  using Dot = dot::SixBits;
+  static constexpr int kZero = Format::kZero;
+  static constexpr std::size_t kSteps = 2;
+  static constexpr std::size_t kRegisters = 2;
+  static constexpr std::size_t column(std::size_t step, std::size_t i) { return 8 * i + 4 * step; }
+
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t group, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
+    dot::ByteTag const tag;
+    hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
+    auto const mask = hn::Set(tag, std::uint8_t{0x30});
+    Halves const q = load_halves(block.low[group][step][lane]);
+    auto const high = hn::BitCast(tag16, dot::load_bytes(block.high[group][lane]));
+    // Of columns 4k .. 4k + 3, k = step for the low half and step + 2 for the high one, bits 2k to bits 4.
+    auto const first = step == 0 ? hn::ShiftLeft<4>(high) : hn::ShiftLeft<2>(high);
+    auto const second = step == 0 ? high : hn::ShiftRight<2>(high);
+    w[0] = Dot::prepare(hn::Or(q.low, hn::And(hn::BitCast(tag, first), mask)));
+    w[1] = Dot::prepare(hn::Or(q.high, hn::And(hn::BitCast(tag, second), mask)));
+  }
+  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
+    return hn::Mul(load_half(block.d + lane), load_small(block.scale[group] + lane));
   }
 };
 
@@ -139,6 +216,7 @@ struct QuantizedTiles {
 
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = 4;
+  static constexpr std::size_t kGroups = Format::kBlock / Format::kGroup;  // in a block
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols; }
 
@@ -148,36 +226,45 @@ struct QuantizedTiles {
                                 float* out) noexcept {
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     QuantizedRows const x = p.x.q8.slice(first_row, R);
-    std::size_t const blocks = x.blocks();
+    std::size_t const groups = p.w.cols / Format::kGroup;
     Floats acc[R][V];
     clear<R, V>(acc);
-    constexpr std::size_t kGroup = std::min(V, kWide);  // registers whose integer sums are kept at a time
-    for (std::size_t b = 0; b < blocks; ++b) {
-      if constexpr (V == kGroup) lanes.prefetch(b);
+    constexpr std::size_t kTogether = std::min(V, kWide);  // registers whose integer sums are kept at a time
+    for (std::size_t g = 0; g < groups; ++g) {
+      if constexpr (V == kTogether) lanes.template prefetch<kGroups>(g);
       LAMINA_UNROLL
-      for (std::size_t v0 = 0; v0 < V; v0 += kGroup) {
-        typename Dot::Acc dots[R][kGroup];
+      for (std::size_t v0 = 0; v0 < V; v0 += kTogether) {
+        typename Dot::Acc dots[R][kTogether];
 #if defined(__aarch64__) && LAMINA_PASS_SMMLA
         if constexpr (R % 2 == 0) {
-          multiply_block_in_pairs<R>(lanes, v0, x, b, dots);
+          multiply_group_in_pairs<R>(lanes, v0, x, g, dots);
         } else {
-          multiply_block<R>(lanes, v0, x, b, dots);
+          multiply_group<R>(lanes, v0, x, g, dots);
         }
 #else
-        multiply_block<R>(lanes, v0, x, b, dots);
+        multiply_group<R>(lanes, v0, x, g, dots);
 #endif
-        add_block<R>(lanes, v0, x, b, dots, acc);
+        add_group<R>(lanes, v0, x, g, dots, acc);
       }
     }
     store<R, V>(acc, out);
   }
 
  private:
-  /// The integer dot products of block b with registers v0 .. v0 + G - 1, exact, still shifted by Dot::kOffset.
+  static constexpr bool kHasMin = HasMin<Format>;
+  static constexpr int kOffset = Steps::kZero + Dot::kOffset;
+
+  template <std::size_t V>
+  static HWY_INLINE void load(Lanes<Format, V> const& lanes, std::size_t v, std::size_t g, std::size_t step,
+                              typename Dot::W* w) {
+    Steps::load(lanes.block(v, g / kGroups), g % kGroups, step, lanes.lane(v), w);
+  }
+
+  /// The integer dot products of group g with registers v0 .. v0 + G - 1, exact, still shifted by kOffset.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void multiply_block(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
-                                        std::size_t b, typename Dot::Acc (&dots)[R][G]) {
-    std::int8_t const* q = x.q + b * kActivationBlock;
+  static HWY_INLINE void multiply_group(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
+                                        std::size_t g, typename Dot::Acc (&dots)[R][G]) {
+    std::int8_t const* q = x.q + g * Format::kGroup;
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
@@ -187,7 +274,7 @@ struct QuantizedTiles {
     for (std::size_t step = 0; step < Steps::kSteps; ++step) {
       typename Dot::W w[G][Steps::kRegisters];
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < G; ++v) Steps::load(lanes.block(v0 + v, b), step, lanes.lane(v0 + v), w[v]);
+      for (std::size_t v = 0; v < G; ++v) load(lanes, v0 + v, g, step, w[v]);
       LAMINA_UNROLL
       for (std::size_t r = 0; r < R; ++r) {
         LAMINA_UNROLL
@@ -203,9 +290,9 @@ struct QuantizedTiles {
 #if defined(__aarch64__) && LAMINA_PASS_SMMLA
   /// The same by SMMLA: 2 output rows by 2 activation rows by 8 columns, twice the products of SDOT in an instruction.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void multiply_block_in_pairs(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
-                                                 std::size_t b, int32x4_t (&dots)[R][G]) {
-    std::int8_t const* q = x.q + b * kActivationBlock;
+  static HWY_INLINE void multiply_group_in_pairs(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
+                                                 std::size_t g, int32x4_t (&dots)[R][G]) {
+    std::int8_t const* q = x.q + g * Format::kGroup;
     int32x4_t pairs[R / 2][G][2];  // lanes 0 and 1, lanes 2 and 3; of each the even row, then the odd one
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R / 2; ++r) {
@@ -227,8 +314,8 @@ struct QuantizedTiles {
       LAMINA_UNROLL
       for (std::size_t v = 0; v < G; ++v) {
         int8x16_t first[Steps::kRegisters], second[Steps::kRegisters];
-        Steps::load(lanes.block(v0 + v, b), step, lanes.lane(v0 + v), first);
-        Steps::load(lanes.block(v0 + v, b), step + 1, lanes.lane(v0 + v), second);
+        load(lanes, v0 + v, g, step, first);
+        load(lanes, v0 + v, g, step + 1, second);
         LAMINA_UNROLL
         for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
           int32x4_t const a = vreinterpretq_s32_s8(first[i]), c = vreinterpretq_s32_s8(second[i]);
@@ -252,29 +339,41 @@ struct QuantizedTiles {
   }
 #endif
 
-  /// acc = fma(float(dot), w_scale * x_scale, acc), by the contract.
+  /// acc = fma(float(dot), w_scale * x_scale, acc), and with a min acc = fma(-w_min, x_sum * x_scale, acc), by the
+  /// contract.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void add_block(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x, std::size_t b,
+  static HWY_INLINE void add_group(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x, std::size_t g,
                                    typename Dot::Acc (&dots)[R][G], Floats (&acc)[R][V]) {
     FloatTag const tag;
-    Floats w_scale[G];
+    Floats w_scale[G], w_min[kHasMin ? G : 1];
     LAMINA_UNROLL
-    for (std::size_t v = 0; v < G; ++v) w_scale[v] = load_half(lanes.block(v0 + v, b).d + lanes.lane(v0 + v));
+    for (std::size_t v = 0; v < G; ++v) {
+      auto const& block = lanes.block(v0 + v, g / kGroups);
+      w_scale[v] = Steps::scale(block, g % kGroups, lanes.lane(v0 + v));
+      if constexpr (kHasMin) w_min[v] = Steps::min(block, g % kGroups, lanes.lane(v0 + v));
+    }
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
-      std::size_t const i = r * x.blocks() + b;
-      Floats const x_scale = hn::Set(tag, x.scale[i]);
+      Floats const x_scale = hn::Set(tag, x.scale[r * x.blocks() + g * Format::kGroup / kActivationBlock]);
+      Ints const x_sum = hn::Set(IntTag(), sum_of(x, r, g));
       LAMINA_UNROLL
       for (std::size_t v = 0; v < G; ++v) {
         Ints sum = Dot::sum(dots[r][v]);
-        if constexpr (Dot::kOffset != 0) {
-          constexpr int kShift = std::countr_zero(static_cast<unsigned>(Dot::kOffset));
-          sum = hn::Sub(sum, hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.sum[i])));
+        if constexpr (kOffset != 0) {
+          constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset));
+          static_assert(kOffset == 1 << kShift);
+          sum = hn::Sub(sum, hn::ShiftLeft<kShift>(x_sum));
         }
         Floats& sums = acc[r][v0 + v];
         sums = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), sums);
+        if constexpr (kHasMin) sums = hn::NegMulAdd(w_min[v], hn::Mul(hn::ConvertTo(tag, x_sum), x_scale), sums);
       }
     }
+  }
+
+  static HWY_INLINE std::int32_t sum_of(QuantizedRows const& x, std::size_t r, std::size_t g) {
+    if constexpr (Format::kGroup == kActivationBlock) return x.sum[r * x.blocks() + g];
+    return x.group_sum[r * x.groups() + g];
   }
 };
 
@@ -406,6 +505,8 @@ inline void matmul(PackedView const& w, std::size_t first_panel, std::size_t las
     case Format::kBF16: return tiles::multiply<tiles::FloatTiles<quant::BF16>>(p, first_panel, last_panel);
     case Format::kQ8_0: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ8_0>>(p, first_panel, last_panel);
     case Format::kQ4_0: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_0>>(p, first_panel, last_panel);
+    case Format::kQ4_K: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_K>>(p, first_panel, last_panel);
+    case Format::kQ6_K: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ6_K>>(p, first_panel, last_panel);
   }
 }
 

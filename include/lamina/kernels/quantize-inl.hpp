@@ -42,18 +42,23 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
         std::memset(q, 0, kActivationBlock);
         out.scale[r * blocks + b] = finite ? 0.0F : std::numeric_limits<float>::quiet_NaN();
         out.sum[r * blocks + b] = 0;
+        std::fill_n(out.group_sum + 2 * (r * blocks + b), 2, 0);
         continue;
       }
       auto const inverse = hn::Set(tag, 127.0F / max);
-      dot::Ints sum = hn::Zero(int_tag);
+      dot::Ints sum[2] = {hn::Zero(int_tag), hn::Zero(int_tag)};
       LAMINA_UNROLL
       for (std::size_t i = 0; i < kParts; ++i) {
         auto const rounded = hn::NearestInt(hn::Mul(values[i], inverse));
-        sum = hn::Add(sum, rounded);
+        sum[i * 2 / kParts] = hn::Add(sum[i * 2 / kParts], rounded);
         hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q + i * kLanes);
       }
       out.scale[r * blocks + b] = max / 127.0F;
-      out.sum[r * blocks + b] = hn::GetLane(hn::SumOfLanes(int_tag, sum));
+      std::int32_t const low = hn::GetLane(hn::SumOfLanes(int_tag, sum[0]));
+      std::int32_t const high = hn::GetLane(hn::SumOfLanes(int_tag, sum[1]));
+      out.sum[r * blocks + b] = low + high;
+      out.group_sum[2 * (r * blocks + b)] = low;
+      out.group_sum[2 * (r * blocks + b) + 1] = high;
     }
   }
 }

@@ -38,16 +38,36 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       float const max = std::bit_cast<float>(max_bits);
       bool const finite = max_bits < 0x7f800000u;
       bool const zero = !finite || max < kSmallestActivation;
-      std::int32_t sum = 0;
+      std::int32_t sum[kActivationBlock / kActivationGroup] = {};
       for (std::size_t i = 0; i < kActivationBlock; ++i) {
         q[i] = zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(in[i] * (127.0F / max)));
-        sum += q[i];
+        sum[i / kActivationGroup] += q[i];
       }
       float const scale = zero ? 0.0F : max / 127.0F;
       out.scale[r * blocks + b] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-      out.sum[r * blocks + b] = sum;
+      out.sum[r * blocks + b] = sum[0] + sum[1];
+      for (std::size_t i = 0; i < 2; ++i) out.group_sum[2 * (r * blocks + b) + i] = sum[i];
     }
   }
+}
+
+/// acc plus one block of quantized weights times their activations q[kBlock], by the contract.
+template <QuantizedFormat F>
+float add_block(typename F::Block const& block, std::int8_t const* q, float const* x_scale, float acc) noexcept {
+  std::int16_t level[F::kBlock];
+  F::levels(block, level);
+  for (std::size_t g = 0; g < F::kBlock / F::kGroup; ++g) {
+    std::int32_t dot = 0;
+    std::int32_t sum = 0;
+    for (std::size_t i = g * F::kGroup; i < (g + 1) * F::kGroup; ++i) {
+      dot += level[i] * q[i];
+      sum += q[i];
+    }
+    float const scale = x_scale[g * F::kGroup / kActivationBlock];
+    acc = std::fma(static_cast<float>(dot), F::scale(block, g) * scale, acc);
+    if constexpr (HasMin<F>) acc = std::fma(-F::min(block, g), static_cast<float>(sum) * scale, acc);
+  }
+  return acc;
 }
 
 /// Row `lane` of a panel times activation row `r`, by the contract.
@@ -59,14 +79,9 @@ float dot(typename F::PanelBlock const* panel, std::size_t lane, Activations con
     typename F::Block block;
     F::unpack(panel[b], lane, block);
     if constexpr (F::kQuantized) {
-      static_assert(F::kBlock == kActivationBlock);
-      std::int8_t level[F::kBlock];
-      F::levels(block, level);
-      std::int8_t const* q = x.q8.q + r * cols + b * F::kBlock;
-      std::int32_t sum = 0;
-      for (std::size_t i = 0; i < F::kBlock; ++i) sum += level[i] * q[i];
-      float const scale = to_float(block.d) * x.q8.scale[r * x.q8.blocks() + b];
-      acc = std::fma(static_cast<float>(sum), scale, acc);
+      std::size_t const column = b * F::kBlock;
+      float const* scale = x.q8.scale + r * x.q8.blocks() + column / kActivationBlock;
+      acc = add_block<F>(block, x.q8.q + r * cols + column, scale, acc);
     } else {
       float weight;
       F::dequantize(block, &weight);

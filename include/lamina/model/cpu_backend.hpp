@@ -239,6 +239,7 @@ class Cpu {
       part.q += c0;
       part.scale += c0 / kActivationBlock;
       part.sum += c0 / kActivationBlock;
+      part.group_sum += c0 / kActivationGroup;
       part.cols = n;
       kernels_->quantize_rows({x.row(r).data() + c0, 1, n}, part);
     }

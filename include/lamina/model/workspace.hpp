@@ -148,6 +148,7 @@ class Workspace {
       rows.q = source.template take<std::int8_t>(n, cols).data();
       rows.scale = source.template take<float>(n, blocks).data();
       rows.sum = source.template take<std::int32_t>(n, blocks).data();
+      rows.group_sum = source.template take<std::int32_t>(n, cols / kActivationGroup).data();
       rows.rows = n;
       rows.cols = cols;
       return rows;

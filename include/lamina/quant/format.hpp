@@ -13,13 +13,16 @@
 namespace lamina::inline v0_1 {
 
 /// A tensor's element type, with ggml's numbers (ggml.h, enum ggml_type), as GGUF stores them.
-enum class Format : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kBF16 = 30 };
+enum class Format : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kQ4_K = 12, kQ6_K = 14, kBF16 = 30 };
 
 /// Rows of a weight matrix that one panel interleaves. Lanes of a register are rows, never parts of one sum.
 inline constexpr std::size_t kPanelRows = 16;
 
 /// Weights along a row that share one activation scale: activations are quantized in blocks of this size.
 inline constexpr std::size_t kActivationBlock = 32;
+
+/// Columns whose activations are summed, for weights that have another scale or min every 16.
+inline constexpr std::size_t kActivationGroup = 16;
 
 /// A weight matrix as kernels read it: panels of 16 rows, one after the other; a panel is a row of PanelBlocks.
 /// The last panel is padded with zero weights where rows is not a multiple of 16.
@@ -49,5 +52,20 @@ concept WeightFormat =
       { F::pack(const_block, row, panel) } noexcept;      // the block becomes row `row` (0..15) of the panel block
       { F::unpack(const_panel, row, block) } noexcept;    // the inverse
     };
+
+/// A format that multiplies int8 activations: w = scale(block, g) * level, less min(block, g) where it has a min, for
+/// the weights of group g = i / kGroup. Levels fit int8 or 0 .. 255; scales and mins are exact.
+template <class F>
+concept QuantizedFormat =
+    WeightFormat<F> && F::kQuantized && requires(typename F::Block const& block, std::int16_t* out, std::size_t group) {
+      requires F::kGroup == kActivationBlock || F::kGroup == kActivationGroup;
+      { F::levels(block, out) } noexcept;  // out[kBlock]
+      { F::scale(block, group) } noexcept -> std::same_as<float>;
+    };
+
+template <class F>
+concept HasMin = QuantizedFormat<F> && requires(typename F::Block const& block, std::size_t group) {
+  { F::min(block, group) } noexcept -> std::same_as<float>;
+};
 
 }  // namespace lamina::inline v0_1

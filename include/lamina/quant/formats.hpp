@@ -1,7 +1,7 @@
 // All weight formats: their facts at run time, their names, and the step from a run-time Format to its struct.
 //
-// To add a format: a header like q4_0.hpp, a value of Format, a line in visit_format and one in kFormats; and a tile in
-// kernels/reference_product.hpp and kernels/product-inl.hpp.
+// To add a format: a header like q4_0.hpp, a value of Format, a line in visit_format and one in kFormats; and a struct
+// of steps in kernels/product-inl.hpp.
 #pragma once
 
 #include <array>
@@ -18,6 +18,8 @@
 #include "lamina/quant/f32.hpp"
 #include "lamina/quant/format.hpp"
 #include "lamina/quant/q4_0.hpp"
+#include "lamina/quant/q4_k.hpp"
+#include "lamina/quant/q6_k.hpp"
 #include "lamina/quant/q8_0.hpp"
 
 namespace lamina::inline v0_1 {
@@ -39,9 +41,10 @@ inline constexpr FormatTraits kTraits{
 }  // namespace detail
 
 /// Every format that lamina reads.
-inline constexpr std::array kFormats{detail::kTraits<quant::F32>, detail::kTraits<quant::F16>,
+inline constexpr std::array kFormats{detail::kTraits<quant::F32>,  detail::kTraits<quant::F16>,
                                      detail::kTraits<quant::BF16>, detail::kTraits<quant::Q8_0>,
-                                     detail::kTraits<quant::Q4_0>};
+                                     detail::kTraits<quant::Q4_0>, detail::kTraits<quant::Q6_K>,
+                                     detail::kTraits<quant::Q4_K>};
 
 /// Calls f.operator()<F>() with the format's struct: visit_format(format, [&]<WeightFormat F>() { ... }).
 /// Precondition: format is one of the enumerators.
@@ -52,6 +55,8 @@ constexpr decltype(auto) visit_format(Format format, Visitor&& f) {
     case Format::kBF16: return std::forward<Visitor>(f).template operator()<quant::BF16>();
     case Format::kQ8_0: return std::forward<Visitor>(f).template operator()<quant::Q8_0>();
     case Format::kQ4_0: return std::forward<Visitor>(f).template operator()<quant::Q4_0>();
+    case Format::kQ4_K: return std::forward<Visitor>(f).template operator()<quant::Q4_K>();
+    case Format::kQ6_K: return std::forward<Visitor>(f).template operator()<quant::Q6_K>();
     case Format::kF32: break;
   }
   return std::forward<Visitor>(f).template operator()<quant::F32>();

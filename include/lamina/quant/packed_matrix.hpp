@@ -1,6 +1,7 @@
 // A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -55,48 +56,61 @@ using PackProgress = FunctionRef<void(std::size_t)>;
 
 namespace detail {
 
-/// Packs the rows of one panel: stored blocks of S, kept as D.
-template <WeightFormat S, WeightFormat D>
-void pack_panel(typename S::Block const* first_row, std::size_t n_rows, std::size_t cols,
-                typename D::PanelBlock* panel) noexcept {
-  std::size_t const blocks = cols / S::kBlock;
-  if constexpr (S::kFormat == D::kFormat) {
-    for (std::size_t b = 0; b < blocks; ++b) {
-      for (std::size_t r = 0; r < n_rows; ++r) D::pack(first_row[r * blocks + b], r, panel[b]);
-    }
-  } else {
-    // A step is one block of the coarser format; every block is 1 or 32 weights.
-    constexpr std::size_t kStep = S::kBlock > D::kBlock ? S::kBlock : D::kBlock;
-    static_assert(kStep % S::kBlock == 0 && kStep % D::kBlock == 0);
-    float weights[kStep];
-    for (std::size_t c = 0; c < cols; c += kStep) {
-      for (std::size_t r = 0; r < n_rows; ++r) {
-        for (std::size_t i = 0; i < kStep; i += S::kBlock) {
-          S::dequantize(first_row[r * blocks + (c + i) / S::kBlock], weights + i);
-        }
-        for (std::size_t i = 0; i < kStep; i += D::kBlock) {
-          typename D::Block block;
-          D::quantize(weights + i, block);
-          D::pack(block, r, panel[(c + i) / D::kBlock]);
-        }
-      }
+/// A piece of a row that holds whole blocks of every format.
+inline constexpr std::size_t kPiece = 256;
+
+/// The n_blocks blocks as floats.
+template <WeightFormat F>
+void dequantize_blocks(typename F::Block const* blocks, std::size_t n_blocks, float* out) noexcept {
+  for (std::size_t b = 0; b < n_blocks; ++b) F::dequantize(blocks[b], out + b * F::kBlock);
+}
+
+/// The inverse, into one row of a panel.
+template <WeightFormat F>
+void quantize_blocks(float const* in, std::size_t n_blocks, std::size_t row, typename F::PanelBlock* panel) noexcept {
+  for (std::size_t b = 0; b < n_blocks; ++b) {
+    typename F::Block block;
+    F::quantize(in + b * F::kBlock, block);
+    F::pack(block, row, panel[b]);
+  }
+}
+
+/// Packs the rows of one panel, stored one after the other, without conversion.
+template <WeightFormat F>
+void pack_blocks(typename F::Block const* first_row, std::size_t n_rows, std::size_t n_blocks,
+                 typename F::PanelBlock* panel) noexcept {
+  for (std::size_t b = 0; b < n_blocks; ++b) {
+    for (std::size_t r = 0; r < n_rows; ++r) F::pack(first_row[r * n_blocks + b], r, panel[b]);
+  }
+}
+
+/// Packs the rows of one panel: stored blocks of one format, kept as another or the same.
+inline void pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
+                          std::size_t cols, std::byte* panel) noexcept {
+  if (stored == target) {
+    return visit_format(stored, [&]<WeightFormat F>() {
+      pack_blocks<F>(reinterpret_cast<typename F::Block const*>(first_row), n_rows, cols / F::kBlock,
+                     reinterpret_cast<typename F::PanelBlock*>(panel));
+    });
+  }
+  float weights[kPiece];
+  std::size_t const bytes_per_row = row_bytes(stored, cols);
+  for (std::size_t c = 0; c < cols; c += kPiece) {
+    std::size_t const n = std::min(kPiece, cols - c);
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      visit_format(stored, [&]<WeightFormat F>() {
+        auto const* blocks = reinterpret_cast<typename F::Block const*>(first_row + r * bytes_per_row);
+        dequantize_blocks<F>(blocks + c / F::kBlock, n / F::kBlock, weights);
+      });
+      visit_format(target, [&]<WeightFormat F>() {
+        auto* blocks = reinterpret_cast<typename F::PanelBlock*>(panel);
+        quantize_blocks<F>(weights, n / F::kBlock, r, blocks + c / F::kBlock);
+      });
     }
   }
 }
 
-/// The same for formats that are known at run time.
-inline void pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
-                          std::size_t cols, std::byte* panel) noexcept {
-  visit_format(stored, [&]<WeightFormat S>() {
-    visit_format(target, [&]<WeightFormat D>() {
-      pack_panel<S, D>(reinterpret_cast<typename S::Block const*>(first_row), n_rows, cols,
-                       reinterpret_cast<typename D::PanelBlock*>(panel));
-    });
-  });
-}
-
-// Quantizers divide and multiply floats: in the compiled library they are out of reach of a host's -ffast-math, and a
-// host need not compile every pair of formats.
+// Quantizers divide and multiply floats: in the compiled library they are out of reach of a host's -ffast-math.
 #if defined(LAMINA_COMPILED_KERNELS)
 void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
                 std::byte* panel) noexcept;

@@ -21,6 +21,7 @@ struct Q4_0 : KeepAs<Format::kQ4_0, 32> {
   static constexpr std::string_view kName = "Q4_0";
   static constexpr std::size_t kBlock = 32;
   static constexpr bool kQuantized = true;
+  static constexpr std::size_t kGroup = kBlock;
   static constexpr int kZero = 8;  // the value of q that stands for a zero weight
 
   struct Block {
@@ -34,17 +35,17 @@ struct Q4_0 : KeepAs<Format::kQ4_0, 32> {
     std::uint8_t q[kBlock / 8][kPanelRows][4];
   };
 
-  /// The integers that multiply int8 activations: w = d * level.
-  static void levels(Block const& block, std::int8_t* out) noexcept {
+  static void levels(Block const& block, std::int16_t* out) noexcept {
     for (std::size_t i = 0; i < kBlock / 2; ++i) {
-      out[i] = static_cast<std::int8_t>((block.q[i] & 15) - kZero);
-      out[i + kBlock / 2] = static_cast<std::int8_t>((block.q[i] >> 4) - kZero);
+      out[i] = static_cast<std::int16_t>((block.q[i] & 15) - kZero);
+      out[i + kBlock / 2] = static_cast<std::int16_t>((block.q[i] >> 4) - kZero);
     }
   }
+  static float scale(Block const& block, std::size_t /*group*/) noexcept { return to_float(block.d); }
 
   static void dequantize(Block const& block, float* out) noexcept {
     float const d = to_float(block.d);
-    std::int8_t level[kBlock];
+    std::int16_t level[kBlock];
     levels(block, level);
     for (std::size_t i = 0; i < kBlock; ++i) out[i] = d * static_cast<float>(level[i]);
   }
@@ -89,6 +90,6 @@ struct Q4_0 : KeepAs<Format::kQ4_0, 32> {
     return shifted < 15.0F ? static_cast<std::uint8_t>(shifted) : std::uint8_t{15};
   }
 };
-static_assert(WeightFormat<Q4_0> && sizeof(Q4_0::Block) == 18 && sizeof(Q4_0::PanelBlock) == 288);
+static_assert(QuantizedFormat<Q4_0> && sizeof(Q4_0::Block) == 18 && sizeof(Q4_0::PanelBlock) == 288);
 
 }  // namespace lamina::inline v0_1::quant

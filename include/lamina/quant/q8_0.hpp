@@ -3,6 +3,7 @@
 // Stored as in ggml (ggml-common.h, block_q8_0): the scale, then the 32 weights in order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@ struct Q8_0 : KeepAs<Format::kQ8_0, 32> {
   static constexpr std::string_view kName = "Q8_0";
   static constexpr std::size_t kBlock = 32;
   static constexpr bool kQuantized = true;
+  static constexpr std::size_t kGroup = kBlock;
 
   struct Block {
     Half d;
@@ -31,8 +33,8 @@ struct Q8_0 : KeepAs<Format::kQ8_0, 32> {
     std::int8_t q[kBlock / 4][kPanelRows][4];
   };
 
-  /// The integers that multiply int8 activations: w = d * level.
-  static void levels(Block const& block, std::int8_t* out) noexcept { std::memcpy(out, block.q, kBlock); }
+  static void levels(Block const& block, std::int16_t* out) noexcept { std::copy(block.q, block.q + kBlock, out); }
+  static float scale(Block const& block, std::size_t /*group*/) noexcept { return to_float(block.d); }
 
   static void dequantize(Block const& block, float* out) noexcept {
     float const d = to_float(block.d);
@@ -62,6 +64,6 @@ struct Q8_0 : KeepAs<Format::kQ8_0, 32> {
     for (std::size_t g = 0; g < kBlock / 4; ++g) std::memcpy(block.q + 4 * g, panel.q[g][row], 4);
   }
 };
-static_assert(WeightFormat<Q8_0> && sizeof(Q8_0::Block) == 34 && sizeof(Q8_0::PanelBlock) == 544);
+static_assert(QuantizedFormat<Q8_0> && sizeof(Q8_0::Block) == 34 && sizeof(Q8_0::PanelBlock) == 544);
 
 }  // namespace lamina::inline v0_1::quant

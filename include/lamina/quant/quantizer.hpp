@@ -1,4 +1,4 @@
-// Quantizers: quant::AsStored, and quant::F32 .. quant::Q4_0, which convert at load. See keep_as.hpp for the concept.
+// Quantizers: quant::AsStored, and quant::F32 .. quant::Q4_K, which convert at load. See keep_as.hpp for the concept.
 #pragma once
 
 #include "lamina/quant/formats.hpp"
@@ -7,7 +7,7 @@
 namespace lamina::inline v0_1 {
 
 static_assert(Quantizer<quant::AsStored> && Quantizer<quant::F32> && Quantizer<quant::F16> && Quantizer<quant::BF16> &&
-              Quantizer<quant::Q8_0> && Quantizer<quant::Q4_0>);
+              Quantizer<quant::Q8_0> && Quantizer<quant::Q4_0> && Quantizer<quant::Q6_K> && Quantizer<quant::Q4_K>);
 
 namespace quant {
 
