@@ -3,6 +3,7 @@
     python3 make_corpus.py --out corpus --seed 1
 
 train.jsonl     a conversation a line: [{"role": "user", "content": "..."}, {"role": "assistant", ...}, ...]
+practice.jsonl  the same kinds of conversations in other shares, for a second training
 heldout.txt     conversations in ChatML with phrasings, pairs and stories that training lacks, for perplexity
 evaluation.tsv  questions with the one right answer: group, category, what training lacks, then what was said in turns,
                 the user's message first and the right answer last
@@ -487,42 +488,43 @@ class Speaker:
 # --- The three files ---------------------------------------------------------------------------------------------------
 
 def training_recipes(s):
-    """(how many, what makes one) for each kind of conversation."""
+    """(how many in train.jsonl, how many in practice.jsonl, what makes one) for each kind of conversation. What the first
+    training leaves weak is frequent in the second: counting, verdicts, names, questions about stories."""
     few = lambda: s.rng.choice((2, 2, 3, 3, 4))
     return (
-        (34000, lambda: [s.fact()]),
-        (6500, lambda: [s.reverse("capital")]),
-        (2600, lambda: [s.reverse("currency")]),
-        (2600, lambda: [s.reverse("code")]),
-        (5000, lambda: [s.is_capital()]),
-        (3000, lambda: [s.in_continent()]),
-        (9000, lambda: [s.country_pair()]),
-        (2500, lambda: [s.about()]),
-        (5500, lambda: [s.no_country()]),
-        (13000, lambda: s.country_dialogue(few())),
-        (1500, lambda: s.pair_dialogue(2)),
-        (22000, lambda: [s.add()]),
-        (22000, lambda: [s.subtract()]),
-        (7000, lambda: s.sum_dialogue(few())),
-        (7000, lambda: [s.compare()]),
-        (2500, lambda: [s.counting()]),
-        (600, lambda: s.count_dialogue()),
-        (3500, lambda: [s.one_number()]),
-        (1500, lambda: [s.out_of_range()]),
-        (800, lambda: [s.other_operation()]),
-        (4000, lambda: [s.day()]),
-        (4000, lambda: [s.month()]),
-        (800, lambda: [s.calendar_fact()]),
-        (2000, lambda: s.calendar_dialogue(few())),
-        (2500, lambda: [s.small_talk()]),
-        (6000, lambda: [s.outside()]),
-        (100, lambda: [s.unknown_name()]),
-        (2000, lambda: s.name_dialogue(s.rng.randrange(3))),
-        (1200, lambda: s.repeat_dialogue()),
-        (6000, lambda: s.story_dialogue(0)),
-        (3500, lambda: s.story_dialogue(s.rng.choice((1, 1, 2)))),
-        (8000, lambda: s.mixed_dialogue(s.rng.choice((2, 3, 3, 4)))),
-        (1500, lambda: s.mixed_dialogue(s.rng.randrange(6, 16))),  # up to the end of the context
+        (34000, 8000, lambda: [s.fact()]),
+        (6500, 2000, lambda: [s.reverse("capital")]),
+        (2600, 5000, lambda: [s.reverse("currency")]),
+        (2600, 1500, lambda: [s.reverse("code")]),
+        (5000, 9000, lambda: [s.is_capital()]),
+        (3000, 5000, lambda: [s.in_continent()]),
+        (9000, 4000, lambda: [s.country_pair()]),
+        (2500, 800, lambda: [s.about()]),
+        (5500, 3000, lambda: [s.no_country()]),
+        (13000, 4000, lambda: s.country_dialogue(few())),
+        (1500, 800, lambda: s.pair_dialogue(2)),
+        (22000, 10000, lambda: [s.add()]),
+        (22000, 10000, lambda: [s.subtract()]),
+        (7000, 5000, lambda: s.sum_dialogue(few())),
+        (7000, 6000, lambda: [s.compare()]),
+        (2500, 12000, lambda: [s.counting()]),
+        (600, 4000, lambda: s.count_dialogue()),
+        (3500, 2000, lambda: [s.one_number()]),
+        (1500, 1500, lambda: [s.out_of_range()]),
+        (800, 500, lambda: [s.other_operation()]),
+        (4000, 3000, lambda: [s.day()]),
+        (4000, 2000, lambda: [s.month()]),
+        (800, 400, lambda: [s.calendar_fact()]),
+        (2000, 1000, lambda: s.calendar_dialogue(few())),
+        (2500, 4000, lambda: [s.small_talk()]),
+        (6000, 6000, lambda: [s.outside()]),
+        (100, 1500, lambda: [s.unknown_name()]),
+        (2000, 6000, lambda: s.name_dialogue(s.rng.randrange(3))),
+        (1200, 3000, lambda: s.repeat_dialogue()),
+        (6000, 2500, lambda: s.story_dialogue(0)),
+        (3500, 8000, lambda: s.story_dialogue(s.rng.choice((1, 1, 2)))),
+        (8000, 4000, lambda: s.mixed_dialogue(s.rng.choice((2, 3, 3, 4)))),
+        (1500, 1000, lambda: s.mixed_dialogue(s.rng.randrange(6, 16))),  # up to the end of the context
     )
 
 
@@ -533,13 +535,13 @@ def n_tokens(exchanges):
     return len(text) // 3 + 2 * n_digits + 11 * len(exchanges)
 
 
-def make_training(world, seed):
+def make_training(world, name, seed):
     """[(system message or None, exchanges)], shuffled."""
-    rng = random.Random(f"train {seed}")
+    rng = random.Random(f"{name} {seed}")
     speaker = Speaker(world, rng)
     conversations = []
-    for n, make in training_recipes(speaker):
-        for _ in range(n):
+    for n_train, n_practice, make in training_recipes(speaker):
+        for _ in range({"train": n_train, "practice": n_practice}[name]):
             exchanges = make()
             while n_tokens(exchanges) > MAX_TOKENS:
                 exchanges = exchanges[:-1]
@@ -724,22 +726,24 @@ def main():
 
     world = World()
     atlas.check(world.countries)
-    training = make_training(world, options.seed)
-    seen = Seen(training)
+    training = {name: make_training(world, name, options.seed) for name in ("train", "practice")}
+    every_conversation = [*training["train"], *training["practice"]]
+    seen = Seen(every_conversation)
     records, n_dropped = make_evaluation(world, options.seed, seen)
     held_out = make_held_out(world, options.seed, seen)
-    check(training, seen, records)
+    check(every_conversation, seen, records)
 
     options.out.mkdir(parents=True, exist_ok=True)
     compact = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
-    lines = [compact(to_messages(*conversation)) for conversation in training]
-    (options.out / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    for name, conversations in training.items():
+        lines = [compact(to_messages(*conversation)) for conversation in conversations]
+        (options.out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        print(f"{name}.jsonl: {len(lines)} conversations, {len(set(lines))} distinct, "
+              f"{sum(len(e) for _, e in conversations)} exchanges, {sum(map(len, lines)) / 1e6:.1f} MB")
     (options.out / "evaluation.tsv").write_text("".join(to_tsv(*r) for r in records), encoding="utf-8")
     (options.out / "heldout.txt").write_text(
         "".join(to_chatml(to_messages(None, exchanges)) for exchanges in held_out), encoding="utf-8")
 
-    print(f"train.jsonl: {len(lines)} conversations, {len(set(lines))} distinct, "
-          f"{sum(len(e) for _, e in training)} exchanges, {sum(map(len, lines)) / 1e6:.1f} MB")
     print(f"heldout.txt: {len(held_out)} conversations")
     print(f"evaluation.tsv: {len(records)} questions; {n_dropped} more were drawn and dropped as known from training")
     for category, n in collections.Counter(category for category, _, _ in records).items():

@@ -25,6 +25,8 @@ row 'F16, as shipped' "$here/tiny-F16.gguf"
 row 'F32 (`--convert F32`)' "$here/tiny-F16.gguf" --convert F32
 row 'BF16 (`--convert BF16`)' "$here/tiny-F16.gguf" --convert BF16
 row 'Q8_0' "$here/tiny-Q8_0.gguf"
+row 'Q6_K (`--convert Q6_K`)' "$here/tiny-F16.gguf" --convert Q6_K
+row 'Q4_K (`--convert Q4_K`)' "$here/tiny-F16.gguf" --convert Q4_K
 row 'Q4_0' "$here/tiny-Q4_0.gguf"
 row 'draft, F16' "$here/draft-F16.gguf"
 echo

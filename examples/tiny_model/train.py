@@ -29,21 +29,20 @@ def replace(path, write):
 class Corpus:
     """Every conversation's ids, end to end, and which of them are answers."""
 
-    def __init__(self, folder):
-        self.n_vocab = len(Tokenizer.load(folder / "tokenizer.json"))
-        self.tokenizer_sum = zlib.crc32((folder / "tokenizer.json").read_bytes())
-        sources = [folder / "tokenizer.json", folder / "train.jsonl"]
-        cached = folder / "train.npz"
-        if not cached.exists() or cached.stat().st_mtime < max(path.stat().st_mtime for path in sources):
-            replace(cached, lambda file: numpy.savez(file, **self.encode(folder)))
+    def __init__(self, conversations):
+        tokenizer = conversations.with_name("tokenizer.json")
+        self.n_vocab = len(Tokenizer.load(tokenizer))
+        self.tokenizer_sum = zlib.crc32(tokenizer.read_bytes())
+        cached = conversations.with_suffix(".npz")
+        if not cached.exists() or cached.stat().st_mtime < max(path.stat().st_mtime for path in (tokenizer, conversations)):
+            replace(cached, lambda file: numpy.savez(file, **self.encode(conversations, Tokenizer.load(tokenizer))))
         with numpy.load(cached) as arrays:
             self.ids, self.is_answer, self.starts = arrays["ids"], arrays["is_answer"], arrays["starts"]
 
     @staticmethod
-    def encode(folder):
-        tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    def encode(conversations, tokenizer):
         ids, is_answer, starts = [], [], [0]
-        for line in (folder / "train.jsonl").open(encoding="utf-8"):
+        for line in conversations.open(encoding="utf-8"):
             more, answers = tokenizer.encode_conversation(json.loads(line))
             ids += more
             is_answer += answers
@@ -137,6 +136,14 @@ class Training:
         self.epoch, self.next_batch, self.step = 0, 0, 0
         if self.checkpoint.exists():
             self.resume()
+        elif options.start_from:
+            self.start_from(options.start_from)
+
+    def start_from(self, checkpoint):
+        state = torch.load(checkpoint, map_location=self.device)
+        if state["shape"] != self.options.shape or state["tokenizer"] != self.corpus.tokenizer_sum:
+            raise SystemExit(f"{checkpoint} is of shape {state['shape']}, or has another vocabulary")
+        self.network.load_state_dict(state["network"])
 
     def resume(self):
         state = torch.load(self.checkpoint, map_location=self.device)
@@ -198,9 +205,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
-    parser.add_argument("--corpus", type=pathlib.Path, default=pathlib.Path("corpus"))
+    parser.add_argument("--corpus", type=pathlib.Path, default=pathlib.Path("corpus/train.jsonl"),
+                        help="conversations, with tokenizer.json beside them")
+    parser.add_argument("--start-from", type=pathlib.Path, help="checkpoint whose weights a new training starts from")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("corpus"), help="folder of the checkpoint")
-    parser.add_argument("--steps", type=int, default=11000, help="4,415 of them see the corpus once")
+    parser.add_argument("--steps", type=int, default=11000, help="4,415 of them see train.jsonl once")
     parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--peak-rate", type=float, default=2e-3)
     parser.add_argument("--warmup", type=int, default=300, help="steps")
