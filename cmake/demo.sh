@@ -16,8 +16,11 @@ bash "$root/cmake/install_dependencies.sh" >&2
   cmake --build --preset release --target examples/generate examples/chat -- --quiet
 ) >&2
 
+# Stories differ, facts do not: their right token has nearly all of the probability, which top-p leaves alone.
+sampling=(--temp 0.7 --top-p 0.9)
+
 answer() {
-  printf '%s' "$1" | "$programs/chat" -m "$model" --temp 0
+  printf '%s' "$1" | "$programs/chat" -m "$model" "${sampling[@]}" --seed 1
 }
 
 if [[ ${1:-} =~ ^--?[a-z] ]]; then  # an option; "-5 + 3" is a question
@@ -27,7 +30,7 @@ elif (($# > 0)); then
   answer "$*"
 elif [[ -t 0 && -t 1 ]]; then
   echo "It knows countries, numbers up to 99, days and months, and short stories." >&2
-  exec "$programs/chat" -m "$model" --temp 0
+  exec "$programs/chat" -m "$model" "${sampling[@]}"
 else
   for question in "What is the capital of Peru?" "What is 27 + 45?" "Tell me a story about a fox."; do
     echo "> $question"
