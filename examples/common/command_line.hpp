@@ -54,6 +54,10 @@ class CommandLine {
   void add_flag(std::string names, std::string help, bool& target) {
     add(std::move(names), "", std::move(help), [&target](std::string const&) { target = true; });
   }
+  /// An argument without a name, by its place among such; required.
+  void add_argument(std::string name, std::string help, std::function<void(std::string const&)> take) {
+    arguments_.push_back({std::move(name), "", std::move(help), std::move(take)});
+  }
   /// Text; std::string, a path, or an optional of these.
   template <class T>
     requires std::is_assignable_v<T&, std::string const&>
@@ -70,8 +74,13 @@ class CommandLine {
   /// Reads the arguments, each option by the name before its value: `-n 5`, `--top-k=40`. False where help was asked
   /// for and printed. Throws UsageError.
   bool parse(int argc, char const* const* argv) const {
+    std::size_t n_arguments = 0;
     for (int i = 1; i < argc; ++i) {
       std::string name = argv[i];
+      if (!name.starts_with('-') && n_arguments < arguments_.size()) {
+        arguments_[n_arguments++].take(name);
+        continue;
+      }
       if (name == "-h" || name == "--help") {
         std::fputs(help().c_str(), stdout);
         return false;
@@ -91,15 +100,20 @@ class CommandLine {
       }
       option->take(value.value_or(""));
     }
+    if (n_arguments < arguments_.size()) throw UsageError("no " + arguments_[n_arguments].names);
     return true;
   }
 
   [[nodiscard]] std::string help() const {
-    std::string text = "usage: " + program_ + " [options]\n" + summary_ + "\n\n";
-    for (auto const& o : options_) {
-      std::string line = "  " + o.names + (o.value_name.empty() ? "" : " " + o.value_name);
-      line.resize(std::max(line.size() + 2, std::size_t{28}), ' ');
-      text += line + o.help + "\n";
+    std::string text = "usage: " + program_;
+    for (auto const& a : arguments_) text += " " + a.names;
+    text += " [options]\n" + summary_ + "\n\n";
+    for (auto const* group : {&arguments_, &options_}) {
+      for (auto const& o : *group) {
+        std::string line = "  " + o.names + (o.value_name.empty() ? "" : " " + o.value_name);
+        line.resize(std::max(line.size() + 2, std::size_t{28}), ' ');
+        text += line + o.help + "\n";
+      }
     }
     return text + "  -h, --help                this text\n";
   }
@@ -126,6 +140,7 @@ class CommandLine {
 
   std::string program_;
   std::string summary_;
+  std::vector<Option> arguments_;
   std::vector<Option> options_;
 };
 

@@ -44,6 +44,14 @@ std::invoke_result_t<F> or_usage_error(F f) {
   }
 }
 
+/// An option whose value is the name of a weight format.
+inline void add_format_to(CommandLine& line, std::string name, std::string help,
+                          std::optional<lamina::Format>& target) {
+  line.add(std::move(name), "FORMAT", std::move(help), [&target](std::string const& value) {
+    target = or_usage_error([&] { return lamina::format_named(value); });
+  });
+}
+
 struct EngineOptions {
   std::filesystem::path model;
   std::filesystem::path tokenizer;
@@ -58,8 +66,7 @@ struct EngineOptions {
     line.add(
         "--kernel-target", "NAME", "instruction set: reference, sse4, avx2, ... (default: the best)",
         [this](std::string const& name) { kernels = or_usage_error([&] { return &lamina::kernels_named(name); }); });
-    line.add("--convert", "FORMAT", "convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0",
-             [this](std::string const& name) { convert = or_usage_error([&] { return lamina::format_named(name); }); });
+    add_format_to(line, "--convert", "convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0", convert);
     line.add_number("--prefill-chunk", "N", "prompt tokens per pass (default: 512)", session.prefill_chunk, 1, 65536);
     line.add_number("--context", "N", context_help, session.capacity, 1, std::size_t{1} << 24);
   }

@@ -93,6 +93,29 @@ TEST_CASE("quantize writes the shipped files, and what --convert gives") {
   CHECK(run(quantize, {"-m", tiny("F16"), "-o", "/no/such/folder/x.gguf", "--format", "Q4_0"}).code == 1);
 }
 
+TEST_CASE("pack writes a file that answers as the one it was made from, and that cannot be packed again") {
+  LAMINA_REQUIRE_EXAMPLE(pack, "pack");
+  LAMINA_REQUIRE_EXAMPLE(chat, "chat");
+  LAMINA_REQUIRE_EXAMPLE(quantize, "quantize");
+  TemporaryFile const packed("packed.gguf");
+  for (Arguments const& options : {Arguments{}, Arguments{"--convert", "Q4_K"}}) {
+    Arguments arguments{tiny("F16"), packed.path.string()};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    CHECK(run(pack, arguments).code == 0);
+    auto const r = run(chat, {"-m", packed.path.string(), "--temp", "0"}, "What is the capital of Peru?");
+    CHECK(r.code == 0);
+    CHECK(r.out == "The capital of Peru is Lima.\n");
+  }
+  for (auto const& again : {run(pack, {packed.path.string(), "x.gguf"}),
+                            run(quantize, {"-m", packed.path.string(), "-o", "x.gguf", "--format", "Q8_0"})}) {
+    CHECK(again.code == 1);
+    CHECK(again.err.find("token_embd.weight' is packed") != std::string::npos);
+  }
+  CHECK(run(pack, {tiny("F16")}).code == 2);
+  CHECK(run(pack, {tiny("F16"), "x.gguf", "y.gguf"}).code == 2);
+  CHECK(run(pack, {"no such file", "x.gguf"}).code == 1);
+}
+
 TEST_CASE("perplexity is exp of the mean surprise of each window's second half") {
   LAMINA_REQUIRE_EXAMPLE(perplexity, "perplexity");
   LAMINA_REQUIRE_EXAMPLE(tokenize, "tokenize");

@@ -18,6 +18,8 @@ using lamina::test::check_error;
 using lamina::test::error_of;
 using lamina::test::GgufBytes;
 using lamina::test::open_bytes;
+using lamina::test::TemporaryFolder;
+using lamina::test::write_file;
 
 namespace {
 
@@ -225,4 +227,37 @@ TEST_CASE("tensors may share bytes but not names") {
   GgufBytes twice(2, 0);
   twice.tensor("a", {8}, kF32, 0).tensor("a", {8}, kF32, 0).data(32);
   check_error([&] { twice.open(); }, Errc::kCorrupt, {"test.gguf", "'a'", "twice"});
+}
+
+TEST_CASE("packed matrices: what is wrong with them is said") {
+  auto const type = [](std::uint32_t layout, std::uint32_t format) { return 0x4c500000u | layout << 8 | format; };
+  // A matrix of 17 by 32 in Q4_0: two panels of 288 bytes.
+  auto const packed = [&](std::vector<std::uint64_t> const& dims, std::uint32_t type_number, std::size_t n_bytes) {
+    GgufBytes file(1, 1);
+    file.key("general.alignment", MetadataType::kUint32).u32(64);
+    file.tensor("weights", dims, type_number, 0).data(n_bytes, 64);
+    return file;
+  };
+  std::uint32_t const q4_0 = type(1, kQ4_0);
+  auto const open = [](GgufBytes const& file) {
+    TemporaryFolder const folder;  // a file is mapped at a page, so that 64 bytes hold
+    write_file(folder.file("test.gguf"), file.bytes());
+    return Checkpoint::open(folder.file("test.gguf"));
+  };
+  Checkpoint const good = open(packed({32, 17}, q4_0, 576));
+  CHECK(good.tensor("weights").packed);
+  CHECK(good.tensor("weights").format == Format::kQ4_0);
+  CHECK(good.tensor("weights").bytes.size() == 576);
+  check_error([&] { open(packed({32, 17}, q4_0, 575)); }, Errc::kCorrupt, {"'weights'", "reaches past the end"});
+  check_error([&] { open(packed({33, 17}, q4_0, 576)); }, Errc::kCorrupt, {"'weights'", "whole blocks of 32"});
+  check_error([&] { open(packed({32}, q4_0, 576)); }, Errc::kCorrupt, {"'weights'", "[32] is no matrix"});
+  check_error([&] { open(packed({32, 1, 17}, q4_0, 576)); }, Errc::kCorrupt, {"'weights'", "is no matrix"});
+  check_error([&] { open(packed({32, kHuge}, q4_0, 576)); }, Errc::kCorrupt, {"'weights'"});
+  check_error([&] { open(packed({kHuge / 32 * 32, 17}, q4_0, 576)); }, Errc::kCorrupt, {"'weights'"});
+  check_error([&] { open(packed({32, 17}, type(2, kQ4_0), 576)); }, Errc::kUnsupported,
+              {"'weights'", "layout 2", "layout 1", "pack the original file again"});
+  check_error([&] { open(packed({32, 17}, type(1, 10), 576)); }, Errc::kUnsupported, {"'weights'", "not supported"});
+  // The alignment of GGUF's default lets panels lie anywhere.
+  check_error([&] { open(GgufBytes(1, 0).tensor("w", {32, 17}, q4_0, 0).data(576)); }, Errc::kCorrupt,
+              {"'w'", "boundary of 64"});
 }

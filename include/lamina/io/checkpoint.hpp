@@ -30,7 +30,8 @@ class Checkpoint {
 
   /// The same for a model that the host holds in memory, embedded in its executable, say; `owner` (may be null) keeps
   /// the bytes alive, `name` stands for the file in messages. One file: a part of a split GGUF is Error{kUnsupported}.
-  /// Throws Error{kInvalidArgument} where the bytes do not begin on an 8-byte boundary.
+  /// Throws Error{kInvalidArgument} where the bytes do not begin on an 8-byte boundary; packed weights need 64 bytes,
+  /// and models that were loaded with them keep `owner`.
   static Checkpoint from_bytes(std::shared_ptr<void const> owner, std::span<std::byte const> bytes, std::string name);
 
   [[nodiscard]] Metadata const& metadata() const noexcept;

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "lamina/core/aligned.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/numeric.hpp"
 #include "lamina/io/byte_reader.hpp"
@@ -63,13 +64,29 @@ inline MetadataEntry read_gguf_entry(ByteReader& reader) {
   return entry;
 }
 
-inline Format read_gguf_format(ByteReader& reader) {
+/// Tensor types from here on are lamina's own: panels, "LP" in the high half, then the version of the panels' layout
+/// and the format's number, a byte each. ggml's types are small numbers.
+inline constexpr std::uint32_t kPackedTypes = 0x4c500000;
+inline constexpr std::uint32_t kPanelLayout = 1;  // one more for any change of a PanelBlock
+
+constexpr std::uint32_t gguf_type(Format format, bool packed) noexcept {
+  return static_cast<std::uint32_t>(format) | (packed ? kPackedTypes | kPanelLayout << 8 : 0);
+}
+
+/// Fills in format and packed.
+inline void read_gguf_type(ByteReader& reader, TensorInfo& tensor) {
   auto const number = reader.read<std::uint32_t>("tensor type");
-  auto const format = format_of(number);
+  tensor.packed = (number & 0xffff0000u) == kPackedTypes;
+  std::uint32_t const layout = number >> 8 & 0xff;
+  if (tensor.packed && layout != kPanelLayout) {
+    reader.fail_here(Errc::kUnsupported, "packed in layout ", layout, ", this version of lamina has layout ",
+                     kPanelLayout, ": pack the original file again");
+  }
+  auto const format = format_of(tensor.packed ? number & 0xff : number);
   if (!format) {
     reader.fail_here(Errc::kUnsupported, "tensor type ", number, " (", ggml_type_name(number), ") is not supported");
   }
-  return *format;
+  tensor.format = *format;
 }
 
 /// A tensor's description before the place of the data is known.
@@ -91,11 +108,11 @@ inline GgufTensor read_gguf_tensor(ByteReader& reader) {
   std::vector<std::uint64_t>& dims = tensor.info.dims;
   for (std::uint32_t i = 0; i < n_dims; ++i) dims.push_back(reader.read<std::uint64_t>("dimension"));
   if (std::ranges::count(dims, 0u) != 0) reader.fail_here(Errc::kCorrupt, "a dimension of ", shape_text(dims), " is 0");
-  tensor.info.format = read_gguf_format(reader);
-  auto const n_bytes = tensor_bytes(tensor.info.format, dims);
+  read_gguf_type(reader, tensor.info);
+  auto const n_bytes = tensor_bytes(tensor.info.format, dims, tensor.info.packed);
   if (!n_bytes) {
-    reader.fail_here(Errc::kCorrupt, "shape ", shape_text(dims), " overflows, or its rows are not whole blocks of ",
-                     traits(tensor.info.format).block);
+    reader.fail_here(Errc::kCorrupt, "shape ", shape_text(dims), tensor.info.packed ? " is no matrix," : "",
+                     " overflows, or its rows are not whole blocks of ", traits(tensor.info.format).block);
   }
   tensor.info.name = std::string(name);
   tensor.n_bytes = *n_bytes;
@@ -117,7 +134,12 @@ inline std::span<std::byte const> gguf_data(ByteReader& reader, std::span<std::b
     reader.fail_here(Errc::kCorrupt, "data of ", tensor.n_bytes, " bytes at offset ", tensor.offset, " from byte ",
                      data_start, " reaches past the end of the file at ", file.size());
   }
-  return file.subspan(static_cast<std::size_t>(*begin), static_cast<std::size_t>(tensor.n_bytes));
+  auto const bytes = file.subspan(static_cast<std::size_t>(*begin), static_cast<std::size_t>(tensor.n_bytes));
+  if (tensor.info.packed && reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment != 0) {
+    reader.fail_here(Errc::kCorrupt, "packed data at byte ", *begin, " does not lie on a boundary of ", kAlignment,
+                     " bytes in memory");
+  }
+  return bytes;
 }
 
 inline std::uint64_t gguf_alignment(Metadata const& metadata) {

@@ -71,6 +71,11 @@ class GgufWriter {
   /// needs makes write() throw Error{kShape}; what it throws itself comes out of write().
   GgufWriter& add(std::string name, Format format, std::vector<std::uint64_t> dims, TensorSource source);
 
+  /// Adds a matrix [dims[1], dims[0]] as panels (see PackedView), for lamina alone: the tensor's type says so, and
+  /// other programs refuse it. The source gives packed_bytes(format, dims[1], dims[0]) bytes. Throws as add(), and
+  /// Error{kInvalidArgument} where the alignment of tensor data is below 64.
+  GgufWriter& add_packed(std::string name, Format format, std::vector<std::uint64_t> dims, TensorSource source);
+
   /// Throws Error{kIo} that names the file and the system's reason; what was at the path then still is.
   void write(std::filesystem::path const& path) const;
 
@@ -82,6 +87,7 @@ class GgufWriter {
   struct Tensor {
     std::string name;
     Format format;
+    bool packed;
     std::vector<std::uint64_t> dims;
     std::uint64_t n_bytes;
     std::variant<std::span<std::byte const>, TensorSource> data;
@@ -90,7 +96,8 @@ class GgufWriter {
   static bool is_own_key(std::string_view key) noexcept;
 
   /// Throws Error{kInvalidArgument} for dimensions that GGUF or the format does not allow.
-  static std::uint64_t n_bytes_of(std::string const& name, Format format, std::vector<std::uint64_t> const& dims);
+  static std::uint64_t n_bytes_of(std::string const& name, Format format, bool packed,
+                                  std::vector<std::uint64_t> const& dims);
   GgufWriter& add_tensor(Tensor tensor);
   [[nodiscard]] std::vector<std::span<Tensor const>> cut(SplitLimits limits) const;
   [[nodiscard]] detail::Bytes header(MetadataBuilder const& metadata, std::span<Tensor const> tensors) const;

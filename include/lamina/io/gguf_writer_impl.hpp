@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "lamina/core/aligned.hpp"
 #include "lamina/core/compiled.hpp"
 #include "lamina/core/error.hpp"
 #include "lamina/core/numeric.hpp"
@@ -41,12 +42,12 @@ LAMINA_INLINE GgufWriter& GgufWriter::set_all(Metadata const& metadata) {
   return *this;
 }
 
-LAMINA_INLINE std::uint64_t GgufWriter::n_bytes_of(std::string const& name, Format format,
+LAMINA_INLINE std::uint64_t GgufWriter::n_bytes_of(std::string const& name, Format format, bool packed,
                                                    std::vector<std::uint64_t> const& dims) {
-  auto const n_bytes = detail::tensor_bytes(format, dims);
+  auto const n_bytes = detail::tensor_bytes(format, dims, packed);
   if (!n_bytes || *n_bytes == 0 || dims.size() > kMaxDims) {
-    fail(Errc::kInvalidArgument, "GgufWriter: tensor '", name, "' has shape ", detail::shape_text(dims),
-         ", expected 1 to ", kMaxDims, " dimensions, none 0, rows in whole blocks of ", traits(format).name);
+    fail(Errc::kInvalidArgument, "GgufWriter: tensor '", name, "' has shape ", detail::shape_text(dims), ", expected ",
+         packed ? "2 dimensions" : "1 to 4 dimensions", ", none 0, rows in whole blocks of ", traits(format).name);
   }
   return *n_bytes;
 }
@@ -61,18 +62,28 @@ LAMINA_INLINE GgufWriter& GgufWriter::add_tensor(Tensor tensor) {
 
 LAMINA_INLINE GgufWriter& GgufWriter::add(std::string name, Format format, std::vector<std::uint64_t> dims,
                                           std::span<std::byte const> bytes) {
-  std::uint64_t const n_bytes = n_bytes_of(name, format, dims);
+  std::uint64_t const n_bytes = n_bytes_of(name, format, false, dims);
   if (n_bytes != bytes.size()) {
     fail(Errc::kShape, "GgufWriter: tensor '", name, "' has ", bytes.size(), " bytes, its shape ",
          detail::shape_text(dims), " needs ", n_bytes);
   }
-  return add_tensor({std::move(name), format, std::move(dims), n_bytes, bytes});
+  return add_tensor({std::move(name), format, false, std::move(dims), n_bytes, bytes});
 }
 
 LAMINA_INLINE GgufWriter& GgufWriter::add(std::string name, Format format, std::vector<std::uint64_t> dims,
                                           TensorSource source) {
-  std::uint64_t const n_bytes = n_bytes_of(name, format, dims);
-  return add_tensor({std::move(name), format, std::move(dims), n_bytes, std::move(source)});
+  std::uint64_t const n_bytes = n_bytes_of(name, format, false, dims);
+  return add_tensor({std::move(name), format, false, std::move(dims), n_bytes, std::move(source)});
+}
+
+LAMINA_INLINE GgufWriter& GgufWriter::add_packed(std::string name, Format format, std::vector<std::uint64_t> dims,
+                                                 TensorSource source) {
+  if (alignment_ % kAlignment != 0) {
+    fail(Errc::kInvalidArgument, "GgufWriter: packed tensor '", name, "' needs an alignment of ", kAlignment,
+         " bytes, the writer has ", alignment_);
+  }
+  std::uint64_t const n_bytes = n_bytes_of(name, format, true, dims);
+  return add_tensor({std::move(name), format, true, std::move(dims), n_bytes, std::move(source)});
 }
 
 LAMINA_INLINE void GgufWriter::write(std::filesystem::path const& path) const {
@@ -145,7 +156,7 @@ LAMINA_INLINE detail::Bytes GgufWriter::header(MetadataBuilder const& metadata, 
     detail::append_string(out, tensor.name);
     detail::append_number(out, static_cast<std::uint32_t>(tensor.dims.size()));
     for (std::uint64_t const d : tensor.dims) detail::append_number(out, d);
-    detail::append_number(out, static_cast<std::uint32_t>(tensor.format));
+    detail::append_number(out, detail::gguf_type(tensor.format, tensor.packed));
     detail::append_number(out, offset);
     offset += round_up(tensor.n_bytes, alignment_);
   }

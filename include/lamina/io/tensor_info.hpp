@@ -13,6 +13,7 @@
 #include "lamina/core/numeric.hpp"
 #include "lamina/io/metadata.hpp"
 #include "lamina/quant/formats.hpp"
+#include "lamina/quant/packed_matrix.hpp"
 
 namespace lamina::inline v0_1 {
 
@@ -24,6 +25,7 @@ struct TensorInfo {
   Format format = Format::kF32;
   std::vector<std::uint64_t> dims;   // GGUF's order: dims[0] = columns, the index that varies fastest; none is 0
   std::span<std::byte const> bytes;  // rows in order, each dims[0] / block blocks; at least 4-byte aligned
+  bool packed = false;               // instead, panels of 16 rows (PackedView), 64-byte aligned; 2 dimensions
 };
 
 /// What a reader makes of a file: all that a Checkpoint knows but the ownership of the bytes.
@@ -34,8 +36,11 @@ struct CheckpointContents {
 
 namespace detail {
 
-/// Bytes of a tensor; nothing where the product overflows or a row is not a whole number of blocks.
-constexpr std::optional<std::uint64_t> tensor_bytes(Format format, std::span<std::uint64_t const> dims) noexcept {
+/// Bytes of a tensor; nothing where the product overflows, a row is not a whole number of blocks, or what is packed has
+/// not two dimensions.
+constexpr std::optional<std::uint64_t> tensor_bytes(Format format, std::span<std::uint64_t const> dims,
+                                                    bool packed = false) noexcept {
+  if (packed) return dims.size() == 2 ? packed_bytes(format, dims[1], dims[0]) : std::nullopt;
   FormatTraits const& facts = traits(format);
   if (dims.empty() || dims[0] % facts.block != 0) return std::nullopt;
   std::optional<std::uint64_t> bytes = checked_mul<std::uint64_t>(dims[0] / facts.block, facts.block_bytes);

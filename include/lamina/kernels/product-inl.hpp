@@ -196,8 +196,8 @@ struct StepsQ6_K {
     dot::ByteTag const tag;
     hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
     auto const mask = hn::Set(tag, std::uint8_t{0x30});
-    Halves const q = load_halves(block.low[group][step][lane]);
-    auto const high = hn::BitCast(tag16, dot::load_bytes(block.high[group][lane]));
+    Halves const q = load_halves(block.group[group].low[step][lane]);
+    auto const high = hn::BitCast(tag16, dot::load_bytes(block.group[group].high[lane]));
     // Of columns 4k .. 4k + 3, k = step for the low half and step + 2 for the high one, bits 2k to bits 4.
     auto const first = step == 0 ? hn::ShiftLeft<4>(high) : hn::ShiftLeft<2>(high);
     auto const second = step == 0 ? high : hn::ShiftRight<2>(high);

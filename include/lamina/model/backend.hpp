@@ -38,13 +38,16 @@ struct AttentionSpec {
 ///   down_add(layer, step)             x = x + down gate
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number
-/// load_matrix(stored, bytes, rows, cols, target) and load_vector(values) bring weights to the backend.
+/// load_matrix(stored, bytes, rows, cols, target), map_matrix(panels) and load_vector(values) bring weights to the
+/// backend; mapped panels stay where they are as long as the backend's model.
 template <class B>
 concept Backend = requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm,
-                           Format format, std::span<std::byte const> bytes, std::vector<float> const& values,
-                           std::size_t n, float eps, LayerWeights<typename B::Matrix, typename B::Vector> const& layer,
+                           Format format, std::span<std::byte const> bytes, PackedView const& panels,
+                           std::vector<float> const& values, std::size_t n, float eps,
+                           LayerWeights<typename B::Matrix, typename B::Vector> const& layer,
                            std::span<double const> inv_freq, AttentionSpec const& spec, Step& step) {
   { backend.load_matrix(format, bytes, n, n, format) } -> std::same_as<typename B::Matrix>;
+  { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
   { backend.load_vector(values) } -> std::same_as<typename B::Vector>;
   { b.kernels() } -> std::same_as<KernelTable const&>;  // those of the host, for what is computed at load
   { b.rotations(inv_freq, step) };

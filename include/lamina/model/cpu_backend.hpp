@@ -45,6 +45,7 @@ class Cpu {
                      Format target) {
     return pack_matrix(stored, bytes, rows, cols, target, *executor_);
   }
+  Matrix map_matrix(PackedView const& panels) { return Matrix(panels); }
   Vector load_vector(std::vector<float> const& values) {
     Vector out(values.size());
     std::memcpy(out.data(), values.data(), values.size() * sizeof(float));

@@ -1,6 +1,7 @@
 // A decoder's weights as a backend holds them, and their way there from a checkpoint: checked, converted, packed.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -42,6 +43,7 @@ struct DecoderWeights {
   Vector output_norm;                                // [dim]
   std::optional<Matrix> own_output;                  // [n_vocab, dim]; absent where the embedding serves (tied)
   std::vector<float> rope_divisors;                  // [rope_dim / 2] or empty
+  std::optional<Checkpoint> file;                    // where panels lie in it
 
   [[nodiscard]] Matrix const& output() const noexcept { return own_output ? *own_output : embedding; }
 };
@@ -88,11 +90,12 @@ class WeightLoader {
     for (TensorInfo const& tensor : checkpoint.tensors()) total_ += weights_of(tensor);
   }
 
-  /// The file's pages are given back once packed, so that the weights are in memory once.
+  /// Panels stay in the file. Of anything else the file's pages are given back once packed, so that the weights are in
+  /// memory once.
   Matrix matrix(std::string_view name, std::size_t rows, std::size_t cols) {
     TensorInfo const& tensor = checked_tensor(checkpoint_, name, rows, cols);
-    Matrix packed = pack(tensor, rows, cols);
-    checkpoint_.discard(tensor);
+    Matrix packed = tensor.packed ? map(tensor, rows, cols) : pack(tensor, rows, cols);
+    if (!tensor.packed) checkpoint_.discard(tensor);
     report(tensor);
     return packed;
   }
@@ -108,6 +111,14 @@ class WeightLoader {
     std::size_t n = 1;  // fits: the bytes lie in the file
     for (std::uint64_t const d : tensor.dims) n *= static_cast<std::size_t>(d);
     return n;
+  }
+  Matrix map(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
+    if (Format const target = choose_(tensor.format, rows, cols); target != tensor.format) {
+      fail(Errc::kUnsupported, checkpoint_.source(), ": tensor '", tensor.name, "' is packed as ",
+           traits(tensor.format).name, ": to have it as ", traits(target).name,
+           ", convert the file it was packed from");
+    }
+    return backend_.map_matrix({tensor.format, tensor.bytes.data(), rows, cols, *panel_bytes(tensor.format, cols)});
   }
   Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
     Format const target = choose_(tensor.format, rows, cols);
@@ -142,6 +153,7 @@ auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend
   constexpr TensorNames kNames = Arch::tensors;
   detail::WeightLoader<B, Choose> loader(checkpoint, backend, std::move(choose), progress);
   DecoderWeights<typename B::Matrix, typename B::Vector> w;
+  if (std::ranges::any_of(checkpoint.tensors(), &TensorInfo::packed)) w.file = checkpoint;
   w.embedding = loader.matrix(kNames.embedding, c.n_vocab, c.dim);
   // Grown as tensors are found: a file that promises a million layers fails at the first missing one.
   for (std::size_t i = 0; i < c.n_layers; ++i) {

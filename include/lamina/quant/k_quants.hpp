@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace lamina::inline v0_1::quant {
 
@@ -40,6 +41,16 @@ constexpr void set_k_scales(std::array<KScale, 8> const& scales, std::uint8_t (&
 }
 
 namespace detail {
+
+/// Four bytes, to be masked and shifted together.
+inline std::uint32_t load4(std::uint8_t const* p) noexcept {
+  std::uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+inline void store4(std::uint8_t* p, std::uint32_t word) noexcept { std::memcpy(p, &word, sizeof word); }
+inline constexpr std::uint32_t kLowHalves = 0x0f0f0f0fu;
+inline constexpr std::uint32_t kLowPairs = 0x03030303u;
 
 /// x to the nearest integer, halves to even, within [low, high], small integers; NaN gives low.
 inline float nearest_level(float x, float low, float high) noexcept {

@@ -1,8 +1,10 @@
-// A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel.
+// A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel, or mapped from a
+// file that holds them.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -15,10 +17,24 @@
 
 namespace lamina::inline v0_1 {
 
-/// Owns the panels of one matrix. Moves, does not copy.
+/// Bytes of one panel of rows of `cols` weights; nothing where the format's block does not divide cols, or on overflow.
+constexpr std::optional<std::size_t> panel_bytes(Format format, std::size_t cols) noexcept {
+  FormatTraits const& t = traits(format);
+  return cols % t.block == 0 ? checked_mul(cols / t.block, t.panel_block_bytes) : std::nullopt;
+}
+
+/// Bytes of all panels; nothing where there is no such matrix, or its size does not fit.
+constexpr std::optional<std::size_t> packed_bytes(Format format, std::size_t rows, std::size_t cols) noexcept {
+  auto const panel = panel_bytes(format, cols);
+  return panel ? checked_mul(div_ceil(rows, kPanelRows), *panel) : std::nullopt;
+}
+
+/// Owns the panels of one matrix, or refers to panels that others keep. Moves, does not copy.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
+  /// Refers to panels, which must stay there as long as the matrix.
+  explicit PackedMatrix(PackedView const& panels) noexcept : view_(panels) {}
   /// All weights zero. Throws Error{kShape} where rows or cols is zero, the format's block does not divide cols, or the
   /// size does not fit; std::bad_alloc where the memory is not to be had.
   PackedMatrix(Format format, std::size_t rows, std::size_t cols) {
@@ -27,12 +43,11 @@ class PackedMatrix {
       fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols,
            " columns: columns must be a multiple of ", t.block, " and neither may be zero");
     }
-    auto const panel_bytes = checked_mul(cols / t.block, t.panel_block_bytes);
-    auto const bytes = panel_bytes ? checked_mul(div_ceil(rows, kPanelRows), *panel_bytes) : panel_bytes;
+    auto const bytes = packed_bytes(format, rows, cols);
     if (!bytes)
       fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
     panels_ = AlignedBuffer<std::byte>(*bytes);
-    view_ = {format, panels_.data(), rows, cols, *panel_bytes};
+    view_ = {format, panels_.data(), rows, cols, *panel_bytes(format, cols)};
   }
   PackedMatrix(PackedMatrix&& other) noexcept
       : panels_(std::move(other.panels_)), view_(std::exchange(other.view_, PackedView{})) {}
@@ -44,6 +59,7 @@ class PackedMatrix {
   ~PackedMatrix() = default;
 
   [[nodiscard]] PackedView view() const noexcept { return view_; }
+  /// Null where the panels belong to others.
   [[nodiscard]] std::byte* data() noexcept { return panels_.data(); }
 
  private:

@@ -103,15 +103,17 @@ struct Q4_K : KeepAs<Format::kQ4_K, 256> {
   static void pack(Block const& block, std::size_t row, PanelBlock& panel) noexcept {
     panel.d[row] = block.d;
     panel.dmin[row] = block.dmin;
-    std::int16_t level[kBlock];
-    levels(block, level);
     for (std::size_t g = 0; g < kGroups; ++g) {
       KScale const s = k_scale(block.scales, g);
       panel.scale[g][row] = s.scale;
       panel.min[g][row] = s.min;
-      std::int16_t const* columns = level + g * kGroup;
-      for (std::size_t i = 0; i < kGroup / 2; ++i) {
-        panel.q[g][i / 4][row][i % 4] = static_cast<std::uint8_t>(columns[i] | columns[i + kGroup / 2] << 4);
+    }
+    for (std::size_t g = 0; g < kGroups; g += 2) {  // two groups share 32 bytes
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::uint32_t const a = detail::load4(block.q + 16 * g + 4 * i);
+        std::uint32_t const b = detail::load4(block.q + 16 * g + 4 * i + 16);
+        detail::store4(panel.q[g][i][row], (a & kMask) | (b & kMask) << 4);
+        detail::store4(panel.q[g + 1][i][row], (a >> 4 & kMask) | (b & ~kMask));
       }
     }
   }
@@ -121,17 +123,19 @@ struct Q4_K : KeepAs<Format::kQ4_K, 256> {
     std::array<KScale, kGroups> scales;
     for (std::size_t g = 0; g < kGroups; ++g) scales[g] = {panel.scale[g][row], panel.min[g][row]};
     set_k_scales(scales, block.scales);
-    for (std::size_t i = 0; i < kBlock / 2; ++i) {
-      auto const level = [&](std::size_t half) {
-        unsigned const both = panel.q[i / 32 * 2 + half][i % 16 / 4][row][i % 4];
-        return i % 32 < 16 ? both & 15u : both >> 4u;
-      };
-      block.q[i] = static_cast<std::uint8_t>(level(0) | level(1) << 4u);
+    for (std::size_t g = 0; g < kGroups; g += 2) {
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::uint32_t const even = detail::load4(panel.q[g][i][row]);
+        std::uint32_t const odd = detail::load4(panel.q[g + 1][i][row]);
+        detail::store4(block.q + 16 * g + 4 * i, (even & kMask) | (odd & kMask) << 4);
+        detail::store4(block.q + 16 * g + 4 * i + 16, (even >> 4 & kMask) | (odd & ~kMask));
+      }
     }
   }
 
  private:
   static constexpr float kMax = 15.0F;
+  static constexpr std::uint32_t kMask = detail::kLowHalves;
 };
 static_assert(QuantizedFormat<Q4_K> && sizeof(Q4_K::Block) == 144 && sizeof(Q4_K::PanelBlock) == 2368);
 

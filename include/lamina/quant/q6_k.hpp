@@ -36,11 +36,14 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
   };
   /// Of each group, two registers of low halves: columns 4s .. 4s + 3 in the low and 8 + 4s .. 8 + 4s + 3 in the high
   /// halves of register s; and one of high bits: those of columns 4k .. 4k + 3 from bit 2k on.
+  struct PanelGroup {
+    std::uint8_t low[kGroup / 8][kPanelRows][4];
+    std::uint8_t high[kPanelRows][4];
+  };
   struct PanelBlock {
     Half d[kPanelRows];
     std::int8_t scale[kGroups][kPanelRows];
-    std::uint8_t low[kGroups][kGroup / 8][kPanelRows][4];
-    std::uint8_t high[kGroups][kPanelRows][4];
+    PanelGroup group[kGroups];
   };
 
   static void levels(Block const& block, std::int16_t* out) noexcept {
@@ -84,25 +87,29 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
     panel.d[row] = block.d;
     for (std::size_t g = 0; g < kGroups; ++g) {
       panel.scale[g][row] = block.scale[g];
-      auto const q = [&](std::size_t column) { return quant(block, g * kGroup + column); };
-      for (std::size_t i = 0; i < kGroup / 2; ++i) {
-        panel.low[g][i / 4][row][i % 4] = static_cast<std::uint8_t>((q(i) & 15u) | (q(i + 8) & 15u) << 4u);
+      Place const at(g);
+      std::uint32_t low[4], high = 0;
+      for (unsigned k = 0; k < 4; ++k) {
+        low[k] = detail::load4(block.low + at.low + 4 * k) >> at.low_shift & detail::kLowHalves;
+        high |= (detail::load4(block.high + at.high + 4 * k) >> at.high_shift & detail::kLowPairs) << 2 * k;
       }
-      for (std::size_t i = 0; i < 4; ++i) {
-        panel.high[g][row][i] =
-            static_cast<std::uint8_t>(q(i) >> 4u | q(i + 4) >> 4u << 2u | q(i + 8) >> 4u << 4u | q(i + 12) >> 4u << 6u);
-      }
+      for (unsigned s = 0; s < 2; ++s) detail::store4(panel.group[g].low[s][row], low[s] | low[s + 2] << 4);
+      detail::store4(panel.group[g].high[row], high);
     }
   }
   static void unpack(PanelBlock const& panel, std::size_t row, Block& block) noexcept {
     block = {};
     block.d = panel.d[row];
+    auto const put = [](std::uint8_t* p, std::uint32_t bits) { detail::store4(p, detail::load4(p) | bits); };
     for (std::size_t g = 0; g < kGroups; ++g) {
       block.scale[g] = panel.scale[g][row];
-      for (std::size_t i = 0; i < kGroup; ++i) {
-        unsigned const both = panel.low[g][i % 8 / 4][row][i % 4];
-        unsigned const high = panel.high[g][row][i % 4] >> (i / 4 * 2);
-        set_quant(block, g * kGroup + i, (i < 8 ? both & 15u : both >> 4u) | (high & 3u) << 4u);
+      Place const at(g);
+      std::uint32_t const high = detail::load4(panel.group[g].high[row]);
+      for (unsigned k = 0; k < 4; ++k) {
+        std::uint32_t const both = detail::load4(panel.group[g].low[k % 2][row]);
+        put(block.low + at.low + 4 * k, (k < 2 ? both & detail::kLowHalves : both >> 4 & detail::kLowHalves)
+                                            << at.low_shift);
+        put(block.high + at.high + 4 * k, (high >> 2 * k & detail::kLowPairs) << at.high_shift);
       }
     }
   }
@@ -110,19 +117,31 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
  private:
   static constexpr float kMax = 32.0F;
 
+  /// Where the 16 weights of a group lie in a block: their first bytes, and how far up in each byte.
+  struct Place {
+    std::size_t low, high;
+    unsigned low_shift, high_shift;
+
+    constexpr explicit Place(std::size_t group) noexcept
+        : low(group / 8 * 64 + group % 4 * 16),
+          high(group / 8 * 32 + group % 2 * 16),
+          low_shift(group % 8 < 4 ? 0 : 4),
+          high_shift(static_cast<unsigned>(group % 8 / 2 * 2)) {}
+  };
+
   /// q of weight i.
   static unsigned quant(Block const& block, std::size_t i) noexcept {
-    std::size_t const part = i / 128, h = i % 128 / 32, at = i % 32;
-    unsigned const both = block.low[part * 64 + h % 2 * 32 + at];
-    unsigned const high = static_cast<unsigned>(block.high[part * 32 + at]) >> (2 * h);
-    return (h < 2 ? both & 15u : both >> 4u) | (high & 3u) << 4u;
+    Place const at(i / kGroup);
+    unsigned const low = static_cast<unsigned>(block.low[at.low + i % kGroup]) >> at.low_shift & 15u;
+    unsigned const high = static_cast<unsigned>(block.high[at.high + i % kGroup]) >> at.high_shift & 3u;
+    return low | high << 4u;
   }
   /// Precondition: q of weight i is 0.
   static void set_quant(Block& block, std::size_t i, unsigned q) noexcept {
-    std::size_t const part = i / 128, h = i % 128 / 32, at = i % 32;
+    Place const at(i / kGroup);
     auto const put = [](std::uint8_t& byte, unsigned bits) { byte = static_cast<std::uint8_t>(byte | bits); };
-    put(block.low[part * 64 + h % 2 * 32 + at], (q & 15u) << (h < 2 ? 0u : 4u));
-    put(block.high[part * 32 + at], q >> 4u << (2 * h));
+    put(block.low[at.low + i % kGroup], (q & 15u) << at.low_shift);
+    put(block.high[at.high + i % kGroup], q >> 4u << at.high_shift);
   }
 };
 static_assert(QuantizedFormat<Q6_K> && sizeof(Q6_K::Block) == 210 && sizeof(Q6_K::PanelBlock) == 3360);

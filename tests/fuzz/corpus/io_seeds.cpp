@@ -14,7 +14,7 @@ namespace {
 using namespace lamina;
 
 void write_gguf_seeds() {
-  std::vector<std::byte> const zeros(512);
+  std::vector<std::byte> const zeros(4096);
   std::span const bytes(zeros);
 
   GgufWriter().write("gguf_fuzz/empty.gguf");
@@ -34,6 +34,13 @@ void write_gguf_seeds() {
     tensors.add(std::string(f.name), f.format, {f.block, 2}, bytes.first(2 * f.block_bytes));
   }
   tensors.write("gguf_fuzz/tensors.gguf");
+
+  GgufWriter packed(64);
+  packed.add_packed("w", Format::kQ8_0, {32, 3},
+                    [&](ByteSink sink) { sink(bytes.first(*packed_bytes(Format::kQ8_0, 3, 32))); });
+  packed.add_packed("k", Format::kQ4_K, {256, 1},
+                    [&](ByteSink sink) { sink(bytes.first(*packed_bytes(Format::kQ4_K, 1, 256))); });
+  packed.write("gguf_fuzz/packed.gguf");
 
   GgufWriter model;
   model.set("general.architecture", "llama").set("llama.block_count", 1u);
