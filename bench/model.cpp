@@ -5,6 +5,8 @@
 // compared. stdout ends with one line per figure for scripts:
 //   speed SHAPE FORMAT prefill512|decode TOKENS_PER_SECOND
 //   limit SHAPE FORMAT prefill512|decode SHARE          of the arithmetic peak, of the read bandwidth
+//   cost SHAPE FORMAT prefill512|decode GOP GB          operations and bytes of weights and cache, of one token
+//   machine integer|float|read GOP_OR_GB_PER_SECOND     the limits
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -258,6 +260,13 @@ void print(Results const& results, ReadBandwidth const& read, Costs const& costs
   std::printf("speed %s decode %.2f\n", key.c_str(), results.decode.median());
   std::printf("limit %s prefill%zu %.3f\n", key.c_str(), options.prefill, results.prefill_share.median());
   std::printf("limit %s decode %.3f\n", key.c_str(), decode_share);
+  double const gop = (costs.integer_ops + costs.float_ops) / 1e9;
+  std::printf("cost %s prefill%zu %.4f %.6f\n", key.c_str(), options.prefill, gop,
+              bytes_per_token / 1e9 / static_cast<double>(options.prefill));
+  std::printf("cost %s decode %.4f %.6f\n", key.c_str(), gop + costs.head_ops / 1e9, bytes_per_token / 1e9);
+  std::printf("machine integer %.1f\n", results.integer_peak.median());
+  std::printf("machine float %.1f\n", results.float_peak.median());
+  std::printf("machine read %.2f\n", read.bytes_per_second.median() / 1e9);
 }
 
 void run(Arguments const& arguments) {

@@ -4,12 +4,12 @@
 #   cmake/install_dependencies.sh [build | ci]
 #
 #   build  what demo.sh and check.sh need: GCC, CMake, the libraries (the default)
-#   ci     and what .ci/run needs: Clang 19 with its tools, the Arm cross compiler, QEMU's user mode
+#   ci     and what .ci/run needs: Clang 19 with its tools, the Arm cross compiler, QEMU's user mode, Valgrind
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config git ca-certificates python3
   libhwy-dev libeigen3-dev libxsimd-dev doctest-dev libbenchmark-dev)
-ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 g++-aarch64-linux-gnu qemu-user-static)
+ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 g++-aarch64-linux-gnu qemu-user-static valgrind)
 
 wanted=("${build[@]}")
 case "${1:-build}" in
