@@ -19,7 +19,7 @@ bash "$root/cmake/install_dependencies.sh" >&2
 # Stories differ, facts do not: their right token has nearly all of the probability, which top-p leaves alone.
 sampling=(--temp 0.7 --top-p 0.9)
 
-answer() {
+answer() {  # the same each time
   printf '%s' "$1" | "$programs/chat" -m "$model" "${sampling[@]}" --seed 1
 }
 
@@ -30,7 +30,7 @@ elif (($# > 0)); then
   answer "$*"
 elif [[ -t 0 && -t 1 ]]; then
   echo "It knows countries, numbers up to 99, days and months, and short stories." >&2
-  exec "$programs/chat" -m "$model" "${sampling[@]}"
+  exec "$programs/chat" -m "$model" "${sampling[@]}" --seed "$RANDOM"
 else
   for question in "What is the capital of Peru?" "What is 27 + 45?" "Tell me a story about a fox."; do
     echo "> $question"

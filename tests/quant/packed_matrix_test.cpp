@@ -3,9 +3,13 @@
 #include "lamina/quant/packed_matrix.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <cstring>
+#include <map>
 #include <random>
 #include <vector>
+
+#include "lamina/io/gguf_reader.hpp"
 
 #include "doctest/doctest.h"
 
@@ -58,35 +62,62 @@ TEST_CASE("a Q4_0 panel block has the layout that kernels read") {
 
 TEST_CASE("conversion at load equals quantizing the dequantized rows") {
   Serial serial;
-  std::size_t const rows = 19, cols = 512;
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> weights(rows * cols);
-  for (auto& w : weights) w = normal(random);
-  for (FormatTraits const& from : kFormats) {
-    // The same weights, stored as `from`.
-    auto const stored_matrix =
-        pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), rows, cols, from.format, serial);
-    std::vector<std::byte> stored(rows * row_bytes(from.format, cols));
-    unpack_matrix(stored_matrix.view(), stored);
-    for (FormatTraits const& to : kFormats) {
-      auto const packed = pack_matrix(from.format, stored, rows, cols, to.format, serial);
-      CHECK(packed.view().format == to.format);
-      std::vector<std::byte> out(rows * row_bytes(to.format, cols));
-      unpack_matrix(packed.view(), out);
-      std::vector<std::byte> expected(out.size());
-      visit_format(from.format, [&]<WeightFormat F>() {
-        visit_format(to.format, [&]<WeightFormat T>() {
-          auto const* in = reinterpret_cast<typename F::Block const*>(stored.data());
-          std::vector<float> floats(rows * cols);
-          for (std::size_t i = 0; i < floats.size(); i += F::kBlock) F::dequantize(in[i / F::kBlock], &floats[i]);
-          auto* result = reinterpret_cast<typename T::Block*>(expected.data());
-          for (std::size_t i = 0; i < floats.size(); i += T::kBlock) T::quantize(&floats[i], result[i / T::kBlock]);
+  // Part of a piece, a piece and a part, two pieces.
+  for (std::size_t const cols : {64u, 288u, 512u}) {
+    std::size_t const rows = 19;
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal;
+    std::vector<float> weights(rows * cols);
+    for (auto& w : weights) w = normal(random);
+    for (FormatTraits const& from : kFormats) {
+      if (cols % from.block != 0) continue;
+      // The same weights, stored as `from`.
+      auto const stored_matrix =
+          pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), rows, cols, from.format, serial);
+      std::vector<std::byte> stored(rows * row_bytes(from.format, cols));
+      unpack_matrix(stored_matrix.view(), stored);
+      for (FormatTraits const& to : kFormats) {
+        if (cols % to.block != 0) continue;
+        auto const packed = pack_matrix(from.format, stored, rows, cols, to.format, serial);
+        CHECK(packed.view().format == to.format);
+        std::vector<std::byte> out(rows * row_bytes(to.format, cols));
+        unpack_matrix(packed.view(), out);
+        std::vector<std::byte> expected(out.size());
+        visit_format(from.format, [&]<WeightFormat F>() {
+          visit_format(to.format, [&]<WeightFormat T>() {
+            auto const* in = reinterpret_cast<typename F::Block const*>(stored.data());
+            std::vector<float> floats(rows * cols);
+            for (std::size_t i = 0; i < floats.size(); i += F::kBlock) F::dequantize(in[i / F::kBlock], &floats[i]);
+            auto* result = reinterpret_cast<typename T::Block*>(expected.data());
+            for (std::size_t i = 0; i < floats.size(); i += T::kBlock) T::quantize(&floats[i], result[i / T::kBlock]);
+          });
         });
-      });
-      if (from.format == to.format) expected = stored;
-      CHECK(out == expected);
+        if (from.format == to.format) expected = stored;
+        CHECK(out == expected);
+      }
     }
+  }
+}
+
+TEST_CASE("panels are laid out as packed files have them") {
+  // A new hash makes the packed files of today unreadable: it needs a new layout number.
+  CHECK(detail::kPanelLayout == 1);
+  std::map<Format, std::uint64_t> const hashes{
+      {Format::kF32, 0x77c4028e940ae2a1},  {Format::kF16, 0x8670eac09175d0e1},  {Format::kBF16, 0x8670eac09175d0e1},
+      {Format::kQ8_0, 0x77543d7b093e8a4c}, {Format::kQ4_0, 0xe305c4e907dfe549}, {Format::kQ6_K, 0x8633ad0927bac0c0},
+      {Format::kQ4_K, 0xbf647826f9c9b7fc},
+  };
+  Serial serial;
+  for (FormatTraits const& t : kFormats) {
+    CAPTURE(t.name);
+    std::size_t const rows = 17, cols = 512;
+    auto const stored = random_bytes(rows * row_bytes(t.format, cols));
+    auto const packed = pack_matrix(t.format, stored, rows, cols, t.format, serial);
+    std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+    for (std::size_t i = 0; i < packed.view().bytes(); ++i) {
+      hash = (hash ^ static_cast<std::uint64_t>(packed.view().data[i])) * 0x100000001b3u;
+    }
+    CHECK(hash == hashes.at(t.format));
   }
 }
 

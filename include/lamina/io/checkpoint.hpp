@@ -26,6 +26,8 @@ class Checkpoint {
   /// (NAME-00001-of-00003.gguf) opens all its parts; the metadata is that of the first.
   /// Throws Error: kIo that names the file that cannot be opened, a missing part too; kCorrupt and kUnsupported that
   /// name the file and the byte, key or tensor.
+  /// The file must not change while it is mapped, by models too whose matrices are packed in it: replace it by renaming
+  /// another to its name, never in place.
   static Checkpoint open(std::filesystem::path const& path);
 
   /// The same for a model that the host holds in memory, embedded in its executable, say; `owner` (may be null) keeps

@@ -64,10 +64,10 @@ inline MetadataEntry read_gguf_entry(ByteReader& reader) {
   return entry;
 }
 
-/// Tensor types from here on are lamina's own: panels, "LP" in the high half, then the version of the panels' layout
-/// and the format's number, a byte each. ggml's types are small numbers.
+/// Tensor types with "LP" in the high half are lamina's own: panels, with the version of their layout and the format's
+/// number, a byte each, in the low half. ggml's types are small numbers.
 inline constexpr std::uint32_t kPackedTypes = 0x4c500000;
-inline constexpr std::uint32_t kPanelLayout = 1;  // one more for any change of a PanelBlock
+inline constexpr std::uint32_t kPanelLayout = 1;  // one more for any change of a PanelBlock: a test has their hashes
 
 constexpr std::uint32_t gguf_type(Format format, bool packed) noexcept {
   return static_cast<std::uint32_t>(format) | (packed ? kPackedTypes | kPanelLayout << 8 : 0);
@@ -136,8 +136,9 @@ inline std::span<std::byte const> gguf_data(ByteReader& reader, std::span<std::b
   }
   auto const bytes = file.subspan(static_cast<std::size_t>(*begin), static_cast<std::size_t>(tensor.n_bytes));
   if (tensor.info.packed && reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment != 0) {
-    reader.fail_here(Errc::kCorrupt, "packed data at byte ", *begin, " does not lie on a boundary of ", kAlignment,
-                     " bytes in memory");
+    bool const file_is_to_blame = *begin % kAlignment != 0;
+    reader.fail_here(file_is_to_blame ? Errc::kCorrupt : Errc::kInvalidArgument, "packed data at byte ", *begin,
+                     " does not lie on a boundary of ", kAlignment, " bytes", file_is_to_blame ? "" : " in memory");
   }
   return bytes;
 }

@@ -47,7 +47,8 @@ LAMINA_INLINE std::uint64_t GgufWriter::n_bytes_of(std::string const& name, Form
   auto const n_bytes = detail::tensor_bytes(format, dims, packed);
   if (!n_bytes || *n_bytes == 0 || dims.size() > kMaxDims) {
     fail(Errc::kInvalidArgument, "GgufWriter: tensor '", name, "' has shape ", detail::shape_text(dims), ", expected ",
-         packed ? "2 dimensions" : "1 to 4 dimensions", ", none 0, rows in whole blocks of ", traits(format).name);
+         packed ? "2" : "1 to " + std::to_string(kMaxDims), " dimensions, none 0, rows in whole blocks of ",
+         traits(format).name);
   }
   return *n_bytes;
 }

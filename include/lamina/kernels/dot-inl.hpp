@@ -108,7 +108,7 @@ HWY_INLINE Raw in_order(Raw v) {
   return v;
 }
 
-/// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: one block fits int16.
+/// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: 32 columns fit int16.
 struct Nibbles {
   static constexpr int kOffset = 0;
   using W = Raw;
@@ -188,7 +188,7 @@ using SixBits = Bytes;
 
 #else
 
-/// Weights 0 .. 15. A product is at most 15 * 127 = 1905, and eight 15240: one block fits int16.
+/// Weights 0 .. 15. A product is at most 15 * 127 = 1905, and eight 15240: 32 columns fit int16.
 struct Nibbles {
   static constexpr int kOffset = 0;
   using W = int8x16_t;

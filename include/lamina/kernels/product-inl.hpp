@@ -123,27 +123,14 @@ HWY_INLINE Halves load_halves(void const* p) {
   return {hn::And(both, mask), hn::And(shifted, mask)};
 }
 
+/// d * scale of a group of a k-quant, for kLanes rows.
+template <class Byte>
+HWY_INLINE Floats scaled(Half const* d, Byte const* scale) {
+  return hn::Mul(load_half(d), load_small(scale));
+}
+
 /// How one group of a quantized format's panel block is cut into steps: kRegisters registers of weights at a time, and
 /// the column at which the 4 activations of each begin. What stands for a zero weight in the registers is kZero.
-struct StepsQ4_0 {
-  using Format = quant::Q4_0;
-  using Dot = dot::Nibbles;
-  static constexpr int kZero = Format::kZero;
-  static constexpr std::size_t kSteps = 4;
-  static constexpr std::size_t kRegisters = 2;
-  static constexpr std::size_t column(std::size_t step, std::size_t i) { return 16 * i + 4 * step; }
-
-  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t, std::size_t step, std::size_t lane,
-                              Dot::W* w) {
-    Halves const q = load_halves(block.q[step][lane]);
-    w[0] = Dot::prepare(q.low);
-    w[1] = Dot::prepare(q.high);
-  }
-  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t, std::size_t lane) {
-    return load_half(block.d + lane);
-  }
-};
-
 struct StepsQ8_0 {
   using Format = quant::Q8_0;
   using Dot = dot::Bytes;
@@ -161,25 +148,46 @@ struct StepsQ8_0 {
   }
 };
 
-struct StepsQ4_K {
-  using Format = quant::Q4_K;
+/// Groups of 32 columns in halves of bytes.
+struct NibbleSteps {
   using Dot = dot::Nibbles;
-  static constexpr int kZero = 0;
   static constexpr std::size_t kSteps = 4;
   static constexpr std::size_t kRegisters = 2;
   static constexpr std::size_t column(std::size_t step, std::size_t i) { return 16 * i + 4 * step; }
 
-  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t group, std::size_t step, std::size_t lane,
-                              Dot::W* w) {
-    Halves const q = load_halves(block.q[group][step][lane]);
+  static HWY_INLINE void load(void const* both, Dot::W* w) {
+    Halves const q = load_halves(both);
     w[0] = Dot::prepare(q.low);
     w[1] = Dot::prepare(q.high);
   }
+};
+
+struct StepsQ4_0 : NibbleSteps {
+  using Format = quant::Q4_0;
+  static constexpr int kZero = Format::kZero;
+
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
+    NibbleSteps::load(block.q[step][lane], w);
+  }
+  static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t, std::size_t lane) {
+    return load_half(block.d + lane);
+  }
+};
+
+struct StepsQ4_K : NibbleSteps {
+  using Format = quant::Q4_K;
+  static constexpr int kZero = 0;
+
+  static HWY_INLINE void load(Format::PanelBlock const& block, std::size_t group, std::size_t step, std::size_t lane,
+                              Dot::W* w) {
+    NibbleSteps::load(block.q[group][step][lane], w);
+  }
   static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
-    return hn::Mul(load_half(block.d + lane), load_small(block.scale[group] + lane));
+    return scaled(block.d + lane, block.scale[group] + lane);
   }
   static HWY_INLINE Floats min(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
-    return hn::Mul(load_half(block.dmin + lane), load_small(block.min[group] + lane));
+    return scaled(block.dmin + lane, block.min[group] + lane);
   }
 };
 
@@ -205,7 +213,7 @@ struct StepsQ6_K {
     w[1] = Dot::prepare(hn::Or(q.high, hn::And(hn::BitCast(tag, second), mask)));
   }
   static HWY_INLINE Floats scale(Format::PanelBlock const& block, std::size_t group, std::size_t lane) {
-    return hn::Mul(load_half(block.d + lane), load_small(block.scale[group] + lane));
+    return scaled(block.d + lane, block.scale[group] + lane);
   }
 };
 

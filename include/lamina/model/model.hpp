@@ -34,8 +34,8 @@ namespace lamina::inline v0_1 {
 struct LoadOptions {
   std::size_t threads = 1;               // of the model's own pool, the caller's included
   KernelTable const* kernels = nullptr;  // best_kernels() where null; kernels_named("avx2")
-  std::optional<Format> convert = {};  // for quant::AsStored and AnyModel: convert matrices at load, chosen at run time
-  LoadProgress progress = {};          // see LoadProgress; may be empty
+  std::optional<Format> convert = {};    // for quant::AsStored and AnyModel: convert matrices at load; not packed ones
+  LoadProgress progress = {};            // see LoadProgress; may be empty
 };
 
 template <Architecture Arch, Quantizer Quant = quant::AsStored, Backend B = Cpu<ThreadPool>>

@@ -146,7 +146,8 @@ class WeightLoader {
 
 }  // namespace detail
 
-/// Reads a decoder's weights into a backend. Throws Error: kMissing and kShape name file and tensor.
+/// Reads a decoder's weights into a backend. Throws Error that names file and tensor: kMissing, kShape, and
+/// kUnsupported where `choose` wants another format for a matrix that the file has packed.
 template <Architecture Arch, class B, class Choose>
 auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend, Choose choose,
                   LoadProgress const& progress) {

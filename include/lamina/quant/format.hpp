@@ -26,6 +26,8 @@ inline constexpr std::size_t kActivationGroup = 16;
 
 /// A weight matrix as kernels read it: panels of 16 rows, one after the other; a panel is a row of PanelBlocks.
 /// The last panel is padded with zero weights where rows is not a multiple of 16.
+/// Panels hold what pack() writes. Any other bytes are read safely, but kernels may then differ in what they make of
+/// them.
 struct PackedView {
   Format format = Format::kF32;
   std::byte const* data = nullptr;  // 64-byte aligned, [panels()][cols / block][panel_block_bytes]
@@ -38,7 +40,8 @@ struct PackedView {
 };
 
 /// What a format is. `Block` is one block of a row exactly as GGUF stores it; `PanelBlock` holds one block of each of
-/// 16 rows. All functions are exact but quantize, which rounds as ggml's reference quantizer does, to the bit.
+/// 16 rows. All functions are exact but quantize, which rounds as ggml's reference quantizer does, to the bit, and
+/// dequantize where it subtracts a min, with one rounding.
 template <class F>
 concept WeightFormat =
     requires(typename F::Block& block, typename F::Block const& const_block, typename F::PanelBlock& panel,

@@ -168,8 +168,8 @@ KFit<n> fit_with_min(float const* w, float max) noexcept {
   return best;
 }
 
-/// Weights below this in magnitude make a group of zeros.
-inline constexpr float kSmallestWeight = 1e-15F;
+/// A group of weights, or of scales, that are all below this in magnitude counts as zeros.
+inline constexpr float kSmallestMagnitude = 1e-15F;
 
 /// Levels -max .. max - 1, and no min (make_qx_quants with rmse_type 1): of 19 scales around -max / m, for the weight m
 /// of the largest magnitude, each with the nearest levels and the least squares through them, the best by their
@@ -179,7 +179,7 @@ KFit<n> fit_symmetric(float const* w, float max) noexcept {
   using Products = detail::Products<n>;
   float const largest = detail::largest_of<n>([&](std::size_t i) { return w[i]; });
   KFit<n> best{0.0F, 0.0F, {}};
-  if (!(std::abs(largest) >= kSmallestWeight)) {
+  if (!(std::abs(largest) >= kSmallestMagnitude)) {
     std::fill(best.level, best.level + n, -max);
     return best;
   }

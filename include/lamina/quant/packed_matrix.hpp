@@ -1,5 +1,5 @@
-// A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel, or mapped from a
-// file that holds them.
+// A weight matrix packed for the kernels: panels of 16 interleaved rows, made once at load, in parallel, or mapped from
+// a file that holds them.
 #pragma once
 
 #include <algorithm>
@@ -74,6 +74,7 @@ namespace detail {
 
 /// A piece of a row that holds whole blocks of every format.
 inline constexpr std::size_t kPiece = 256;
+static_assert(std::ranges::all_of(kFormats, [](FormatTraits const& t) { return kPiece % t.block == 0; }));
 
 /// The n_blocks blocks as floats.
 template <WeightFormat F>
@@ -146,7 +147,7 @@ typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) n
 }  // namespace detail
 
 /// Packs `rows` x `cols` weights, stored row by row in blocks of `stored` (GGUF's bytes), as panels of `target`.
-/// Where the formats differ each block is dequantized, exactly, and quantized as ggml's reference quantizer does.
+/// Where the formats differ each block is dequantized, and quantized as ggml's reference quantizer does.
 /// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols.
 template <Executor E>
 PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,

@@ -31,8 +31,8 @@ struct Q4_K : KeepAs<Format::kQ4_K, 256> {
     std::uint8_t scales[12];
     std::uint8_t q[kBlock / 2];
   };
-  /// Quants as in Q4_0's panel, one group after the other. Scales and mins take a byte each: to take six bits apart for
-  /// every tile would cost prefill more than these 2.8 % of the bytes cost decoding.
+  /// Quants as in Q4_0's panel, one group after the other. Scales and mins take a byte each, 2.8 % more bytes than
+  /// stored, so that no tile has to take six bits apart (a choice, not measured).
   struct PanelBlock {
     Half d[kPanelRows];
     Half dmin[kPanelRows];

@@ -68,7 +68,7 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
     std::array<KFit<kGroup>, kGroups> fits;
     for (std::size_t g = 0; g < kGroups; ++g) fits[g] = fit_symmetric<kGroup>(in + g * kGroup, kMax);
     float const largest = detail::largest_of<kGroups>([&](std::size_t g) { return fits[g].scale; });
-    if (std::abs(largest) < kSmallestWeight) return;
+    if (std::abs(largest) < kSmallestMagnitude) return;
     float const inverse = -128.0F / largest;
     block.d = to_half(1.0F / inverse);
     detail::Products<kGroups> const ratios([&](std::size_t g) { return inverse * fits[g].scale; });
