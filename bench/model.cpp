@@ -21,9 +21,10 @@
 #include <utility>
 #include <vector>
 
+#include "bench/loaded_model.hpp"
 #include "bench/machine.hpp"
 #include "bench/program.hpp"
-#include "bench/random_model.hpp"
+#include "bench/random_weights.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/model/any_model.hpp"
 #include "lamina/model/session.hpp"
@@ -36,82 +37,24 @@ constexpr char kUsage[] =
     "  --prefill N         tokens of the prompt (default 512)\n"
     "  --decode N          tokens generated after it (default 64)\n"
     "  --context N         tokens in the cache when decoding starts (default 0)\n"
-    "  --threads K         (default: all of the machine)\n"
-    "  --convert FORMAT    convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0\n"
-    "  --repeat R          runs of each (default 5)\n"
-    "  --kernel-target T   avx2, avx3_dl, ... (default: the best that the CPU has)\n";
+    "  --repeat R          runs of each (default 5)\n";
 
 constexpr std::array<std::string_view, 8> kOptions{"-m",        "--prefill", "--decode", "--context",
                                                    "--threads", "--convert", "--repeat", "--kernel-target"};
 
-struct Options {
-  std::string file;
+struct Options : ModelOptions {
   std::size_t prefill;
   std::size_t decode;
   std::size_t context;
-  std::size_t threads;
   std::size_t repeat;
-  std::optional<Format> convert;
-  KernelTable const* kernels;
 };
 
 Options read_options(Arguments const& arguments) {
-  auto const file = arguments.text("-m");
-  if (!file || !arguments.positional().empty()) fail(Errc::kInvalidArgument, "expected -m FILE and options");
   constexpr std::size_t kMany = std::size_t{1} << 20;
-  std::size_t const all = std::max(1U, std::thread::hardware_concurrency());
-  auto const convert = arguments.text("--convert");
-  auto const target = arguments.text("--kernel-target");
-  return {.file = std::string(*file),
-          .prefill = arguments.number<std::size_t>("--prefill", 512, 1, kMany),
-          .decode = arguments.number<std::size_t>("--decode", 64, 1, kMany),
-          .context = arguments.number<std::size_t>("--context", 0, 0, kMany),
-          .threads = arguments.number<std::size_t>("--threads", all, 1, 1024),
-          .repeat = arguments.number<std::size_t>("--repeat", 5, 1, kMany),
-          .convert = convert ? std::optional(format_named(*convert)) : std::nullopt,
-          .kernels = target ? &kernels_named(*target) : &best_kernels()};
-}
-
-/// What the products of one token cost, counted from the file's tensors. The head is apart: a prompt needs it once.
-struct Costs {
-  double integer_ops = 0;  // two per weight, of the layers
-  double float_ops = 0;
-  double head_ops = 0;
-  bool head_is_integer = false;
-  std::string_view format;  // that most weights have
-};
-
-Costs count_costs(Checkpoint const& checkpoint, std::optional<Format> convert) {
-  Costs costs;
-  std::array<double, kFormats.size()> weights{};
-  TensorInfo const* const output = checkpoint.find("output.weight");
-  for (TensorInfo const& tensor : checkpoint.tensors()) {
-    if (tensor.dims.size() != 2) continue;
-    auto const cols = static_cast<std::size_t>(tensor.dims[0]);
-    double const n = static_cast<double>(tensor.dims[0]) * static_cast<double>(tensor.dims[1]);
-    FormatTraits const& format = traits(convert ? quant::choose(*convert, tensor.format, cols) : tensor.format);
-    for (std::size_t i = 0; i < kFormats.size(); ++i) weights[i] += kFormats[i].format == format.format ? n : 0;
-    if (&tensor == output || (output == nullptr && tensor.name == "token_embd.weight")) {
-      costs.head_ops = 2 * n;
-      costs.head_is_integer = format.quantized;
-    } else if (tensor.name != "token_embd.weight") {
-      (format.quantized ? costs.integer_ops : costs.float_ops) += 2 * n;
-    }
-  }
-  auto const most = static_cast<std::size_t>(std::ranges::max_element(weights) - weights.begin());
-  costs.format = kFormats[most].name;
-  return costs;
-}
-
-/// The name of the shape that the model has, or of its file.
-std::string shape_of(ModelConfig const& config, std::string const& file) {
-  for (ModelShape const& shape : kModelShapes) {
-    if (shape.dim == config.dim && shape.n_layers == config.n_layers && shape.n_heads == config.n_heads &&
-        shape.n_kv_heads == config.n_kv_heads && shape.ffn_dim == config.ffn_dim && shape.n_vocab == config.n_vocab) {
-      return std::string(shape.name);
-    }
-  }
-  return std::filesystem::path(file).stem().string();
+  return {read_model_options(arguments), arguments.number<std::size_t>("--prefill", 512, 1, kMany),
+          arguments.number<std::size_t>("--decode", 64, 1, kMany),
+          arguments.number<std::size_t>("--context", 0, 0, kMany),
+          arguments.number<std::size_t>("--repeat", 5, 1, kMany)};
 }
 
 /// The machine's arithmetic at one moment, in operations per second.
@@ -273,14 +216,9 @@ void run(Arguments const& arguments) {
   Options const options = read_options(arguments);
   Checkpoint const checkpoint = Checkpoint::open(options.file);
   Costs const costs = count_costs(checkpoint, options.convert);
-  LoadOptions load{.threads = options.threads, .kernels = options.kernels, .convert = options.convert};
-  load.progress = [](std::size_t done, std::size_t total) {
-    std::fprintf(stderr, "\rload %3zu %%", done * 100 / total);
-  };
   auto const begin = std::chrono::steady_clock::now();
-  AnyModel const model = AnyModel::load(checkpoint, load);
+  AnyModel const model = load_model(checkpoint, options);
   std::chrono::duration<double> const load_time = std::chrono::steady_clock::now() - begin;
-  std::fprintf(stderr, "\r%40s\r", "");
 
   std::printf("%s, %s, %zu threads, kernels %s\n", options.file.c_str(), machine_name().c_str(), options.threads,
               std::string(options.kernels->name).c_str());
@@ -297,6 +235,7 @@ void run(Arguments const& arguments) {
 }  // namespace lamina::bench
 
 int main(int argc, char** argv) {
-  return lamina::bench::run_program(std::span(argv, static_cast<std::size_t>(argc)), lamina::bench::kUsage,
+  return lamina::bench::run_program(std::span(argv, static_cast<std::size_t>(argc)),
+                                    (std::string(lamina::bench::kUsage) + lamina::bench::kModelUsage).c_str(),
                                     lamina::bench::kOptions, lamina::bench::run);
 }

@@ -118,7 +118,9 @@ class WeightLoader {
            traits(tensor.format).name, ": to have it as ", traits(target).name,
            ", convert the file it was packed from");
     }
-    return backend_.map_matrix({tensor.format, tensor.bytes.data(), rows, cols, *panel_bytes(tensor.format, cols)});
+    auto panels = packed_view(tensor.format, rows, cols).value_or(PackedView{});  // the reader has checked that it is
+    panels.data = tensor.bytes.data();
+    return backend_.map_matrix(panels);
   }
   Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
     Format const target = choose_(tensor.format, rows, cols);

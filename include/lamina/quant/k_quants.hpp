@@ -22,21 +22,23 @@ struct KScale {
 /// of byte g + 4. Of the last four the low four bits are the halves of byte g + 4, and the high two stand above the six
 /// bits of the first four groups.
 constexpr KScale k_scale(std::uint8_t const (&bytes)[12], std::size_t g) noexcept {
+  auto const at = [&](std::size_t i) { return static_cast<unsigned>(bytes[i]); };
   auto const byte = [](unsigned x) { return static_cast<std::uint8_t>(x); };
-  if (g < 4) return {byte(bytes[g] & 63u), byte(bytes[g + 4] & 63u)};
-  unsigned const low = bytes[g + 4];
-  return {byte((low & 15u) | (bytes[g - 4] >> 6u) << 4u), byte((low >> 4u) | (bytes[g] >> 6u) << 4u)};
+  if (g < 4) return {byte(at(g) & 63u), byte(at(g + 4) & 63u)};
+  return {byte((at(g + 4) & 15u) | at(g - 4) >> 6 << 4), byte(at(g + 4) >> 4 | at(g) >> 6 << 4)};
 }
 
 /// The inverse of k_scale for all 8 groups.
 constexpr void set_k_scales(std::array<KScale, 8> const& scales, std::uint8_t (&bytes)[12]) noexcept {
-  auto const byte = [](unsigned x) { return static_cast<std::uint8_t>(x); };
+  auto const join = [](unsigned low, unsigned high, unsigned shift) {
+    return static_cast<std::uint8_t>(low | high << shift);
+  };
   for (std::size_t g = 0; g < 4; ++g) {
     KScale const first = scales[g];
     KScale const last = scales[g + 4];
-    bytes[g] = byte(first.scale | (last.scale >> 4u) << 6u);
-    bytes[g + 4] = byte(first.min | (last.min >> 4u) << 6u);
-    bytes[g + 8] = byte((last.scale & 15u) | (last.min & 15u) << 4u);
+    bytes[g] = join(first.scale, last.scale / 16u, 6);
+    bytes[g + 4] = join(first.min, last.min / 16u, 6);
+    bytes[g + 8] = join(last.scale % 16u, last.min % 16u, 4);
   }
 }
 

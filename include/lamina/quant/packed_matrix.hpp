@@ -17,16 +17,20 @@
 
 namespace lamina::inline v0_1 {
 
-/// Bytes of one panel of rows of `cols` weights; nothing where the format's block does not divide cols, or on overflow.
-constexpr std::optional<std::size_t> panel_bytes(Format format, std::size_t cols) noexcept {
+/// The view of a packed matrix, but for its data; nothing where the format's block does not divide cols, or the size
+/// does not fit.
+constexpr std::optional<PackedView> packed_view(Format format, std::size_t rows, std::size_t cols) noexcept {
   FormatTraits const& t = traits(format);
-  return cols % t.block == 0 ? checked_mul(cols / t.block, t.panel_block_bytes) : std::nullopt;
+  if (cols % t.block != 0) return std::nullopt;
+  auto const panel = checked_mul(cols / t.block, t.panel_block_bytes);
+  if (!panel || !checked_mul(div_ceil(rows, kPanelRows), *panel)) return std::nullopt;
+  return PackedView{format, nullptr, rows, cols, *panel};
 }
 
-/// Bytes of all panels; nothing where there is no such matrix, or its size does not fit.
+/// Bytes of all panels of a packed matrix; nothing where packed_view gives nothing.
 constexpr std::optional<std::size_t> packed_bytes(Format format, std::size_t rows, std::size_t cols) noexcept {
-  auto const panel = panel_bytes(format, cols);
-  return panel ? checked_mul(div_ceil(rows, kPanelRows), *panel) : std::nullopt;
+  auto const view = packed_view(format, rows, cols);
+  return view ? std::optional(view->bytes()) : std::nullopt;
 }
 
 /// Owns the panels of one matrix, or refers to panels that others keep. Moves, does not copy.
@@ -43,11 +47,11 @@ class PackedMatrix {
       fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols,
            " columns: columns must be a multiple of ", t.block, " and neither may be zero");
     }
-    auto const bytes = packed_bytes(format, rows, cols);
-    if (!bytes)
-      fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
-    panels_ = AlignedBuffer<std::byte>(*bytes);
-    view_ = {format, panels_.data(), rows, cols, *panel_bytes(format, cols)};
+    auto const view = packed_view(format, rows, cols);
+    if (!view) fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
+    panels_ = AlignedBuffer<std::byte>(view->bytes());
+    view_ = *view;
+    view_.data = panels_.data();
   }
   PackedMatrix(PackedMatrix&& other) noexcept
       : panels_(std::move(other.panels_)), view_(std::exchange(other.view_, PackedView{})) {}

@@ -89,11 +89,11 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
       panel.scale[g][row] = block.scale[g];
       Place const at(g);
       std::uint32_t low[4], high = 0;
-      for (unsigned k = 0; k < 4; ++k) {
+      for (std::size_t k = 0; k < 4; ++k) {
         low[k] = detail::load4(block.low + at.low + 4 * k) >> at.low_shift & detail::kLowHalves;
         high |= (detail::load4(block.high + at.high + 4 * k) >> at.high_shift & detail::kLowPairs) << 2 * k;
       }
-      for (unsigned s = 0; s < 2; ++s) detail::store4(panel.group[g].low[s][row], low[s] | low[s + 2] << 4);
+      for (std::size_t s = 0; s < 2; ++s) detail::store4(panel.group[g].low[s][row], low[s] | low[s + 2] << 4);
       detail::store4(panel.group[g].high[row], high);
     }
   }
@@ -105,7 +105,7 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
       block.scale[g] = panel.scale[g][row];
       Place const at(g);
       std::uint32_t const high = detail::load4(panel.group[g].high[row]);
-      for (unsigned k = 0; k < 4; ++k) {
+      for (std::size_t k = 0; k < 4; ++k) {
         std::uint32_t const both = detail::load4(panel.group[g].low[k % 2][row]);
         put(block.low + at.low + 4 * k, (k < 2 ? both & detail::kLowHalves : both >> 4 & detail::kLowHalves)
                                             << at.low_shift);

@@ -10,6 +10,7 @@ inline bool lamina_works() {
   for (int i = 0; i < 32; ++i) q[i] = static_cast<std::int8_t>(i);
   float scale = 1.0F;
   std::int32_t sum = 496;
+  std::int32_t group_sum[2] = {120, 376};
   lamina::quant::Q8_0::PanelBlock panel{};
   lamina::quant::Q8_0::Block block{lamina::to_half(2.0F), {}};
   for (auto& w : block.q) w = 3;
@@ -17,7 +18,7 @@ inline bool lamina_works() {
   lamina::PackedView const w{lamina::Format::kQ8_0, reinterpret_cast<std::byte const*>(&panel), 16, 32, sizeof panel};
   for (lamina::KernelTable const* table : lamina::available_kernels()) {
     float y[16];
-    table->matmul(w, 0, 1, {{}, {q, &scale, &sum, 1, 32}}, lamina::MatrixView<float>(y, 1, 16),
+    table->matmul(w, 0, 1, {{}, {q, &scale, &sum, group_sum, 1, 32}}, lamina::MatrixView<float>(y, 1, 16),
                   lamina::Epilogue::kStore);
     for (int i = 0; i < 16; ++i) {
       if (y[i] != (i == 5 ? 2.0F * 3.0F * 496.0F : 0.0F)) return false;
