@@ -58,6 +58,7 @@ class Sequences {
   /// Seconds of one step in which the first n sequences get a token each.
   double step(std::size_t n) {
     std::vector<BatchItem> batch;
+    batch.reserve(n);
     for (std::size_t i = 0; i < n; ++i) {
       batch.push_back({ids_[i], std::span(tokens_).subspan(i % tokens_.size(), 1), LogitsFor::kLast});
     }
