@@ -8,7 +8,6 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
@@ -129,7 +128,6 @@ void run(Arguments const& arguments) {
 }  // namespace lamina::bench
 
 int main(int argc, char** argv) {
-  return lamina::bench::run_program(std::span(argv, static_cast<std::size_t>(argc)),
-                                    (std::string(lamina::bench::kUsage) + lamina::bench::kModelUsage).c_str(),
-                                    lamina::bench::kOptions, lamina::bench::run);
+  return lamina::bench::run_model_program(argc, argv, lamina::bench::kUsage, lamina::bench::kOptions,
+                                          lamina::bench::run);
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -44,6 +45,13 @@ inline ModelOptions read_model_options(Arguments const& arguments) {
           .threads = arguments.number<std::size_t>("--threads", all, 1, 1024),
           .convert = convert ? std::optional(format_named(*convert)) : std::nullopt,
           .kernels = target ? &kernels_named(*target) : &best_kernels()};
+}
+
+/// run_program of a program that has these options; `usage` tells the program's own.
+template <class Body>
+int run_model_program(int argc, char** argv, std::string const& usage, std::span<std::string_view const> options,
+                      Body body) {
+  return run_program(std::span(argv, static_cast<std::size_t>(argc)), (usage + kModelUsage).c_str(), options, body);
 }
 
 /// Shows its progress on stderr.
