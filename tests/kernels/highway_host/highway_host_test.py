@@ -1,4 +1,5 @@
-"""Hosts that use Highway themselves, before, after and around lamina in one translation unit, header-only.
+"""Hosts that use Highway themselves, after and around lamina in one translation unit, header-only; before it,
+tests/consume/ does.
 
 usage: highway_host_test.py COMPILER [FLAG...]
 
