@@ -1,9 +1,10 @@
 // The integer heart of the quantized products: 4 columns of some rows times 4 activations, exactly, by whatever
 // instruction the target has. All else in product-inl.hpp is common to the targets.
 //
-// Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; X is 4
-// activations in every lane; Acc is a sum in progress over a group of up to 32 columns; sum() makes int32 lanes of it,
-// still higher by kOffset times the sum of the activations.
+// Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; x is 4
+// activations in every lane; Acc is a sum in progress over a group of up to 32 columns, to which add() adds the products
+// of one register, or add_two(), where there is no add(), those of two; sum() makes int32 lanes of it, still higher by
+// kOffset times the sum of the activations.
 
 #if defined(LAMINA_KERNELS_DOT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_DOT_INL_HPP
@@ -119,15 +120,16 @@ struct Nibbles {
   static HWY_INLINE Ints sum(Acc acc) { return Ints{madd(acc, ones16())}; }
 };
 
-/// Weights 0 .. 63. A pair of products is at most 2 * 63 * 127 = 16002; four pairs would not fit int16.
+/// Weights 0 .. 63. A pair of products is at most 2 * 63 * 127 = 16002, so two registers fit int16, and four would not.
 struct SixBits {
   static constexpr int kOffset = 0;
   using W = Raw;
   using Acc = Ints;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
   static HWY_INLINE Acc start() { return hn::Zero(IntTag()); }
-  static HWY_INLINE Acc add(Acc acc, W w, Ints x) {
-    return Ints{in_order(hn::Add(acc, Ints{madd(maddubs(w, x.raw), ones16())}).raw)};
+  static HWY_INLINE Acc add_two(Acc acc, W w0, Ints x0, W w1, Ints x1) {
+    Raw const pairs = add16(maddubs(w0, x0.raw), maddubs(w1, x1.raw));
+    return Ints{in_order(hn::Add(acc, Ints{madd(pairs, ones16())}).raw)};
   }
   static HWY_INLINE Ints sum(Acc acc) { return acc; }
 };
