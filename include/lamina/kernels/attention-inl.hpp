@@ -52,9 +52,9 @@ constexpr std::size_t columns_for(std::size_t rows) {
   return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
 }
 
-/// Memory that will be read next, fetched a line at a time from within the loops that compute, at the pace at which they
-/// read. On a Zen 3 core, a group of 4 over 8192 f16 tokens that lie in memory reads 20 % faster with it; prefetches in a
-/// burst give 4 %.
+/// Memory that will be read next, fetched a line at a time from within the loops that compute, at the pace at which
+/// they read. On a Zen 3 core, a group of 4 over 8192 f16 tokens that lie in memory reads 20 % faster with it;
+/// prefetches in a burst give 4 %.
 struct Ahead {
   std::byte const* line = nullptr;
   std::size_t advance = 0;  // 0: nothing is left to fetch, the same line is asked for again
@@ -279,7 +279,8 @@ HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
   }
 }
 
-/// One block for all rows of a tile. `next_keys`: what will be read after it. Only the first group of rows fetches ahead.
+/// One block for all rows of a tile. `next_keys`: what will be read after it. Only the first group of rows fetches
+/// ahead.
 template <class E>
 void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block,
                   std::byte const* next_keys) noexcept {

@@ -2,9 +2,9 @@
 // instruction the target has. All else in product-inl.hpp is common to the targets.
 //
 // Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; x is 4
-// activations in every lane; Acc is a sum in progress over a group of up to 32 columns, to which add() adds the products
-// of one register, or add_two(), where there is no add(), those of two; sum() makes int32 lanes of it, still higher by
-// kOffset times the sum of the activations.
+// activations in every lane; Acc is a sum in progress over a group of up to 32 columns, to which add() adds the
+// products of one register, or add_two(), where there is no add(), those of two; sum() makes int32 lanes of it, still
+// higher by kOffset times the sum of the activations.
 
 #if defined(LAMINA_KERNELS_DOT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_DOT_INL_HPP

@@ -51,9 +51,10 @@ struct Lanes {
   HWY_INLINE typename F::PanelBlock const& block(std::size_t v, std::size_t b) const {
     return panel[v / kVectors * stride + b];
   }
-  /// Asks for what a tile of R rows will read, while it computes with part b; a block comes in kParts parts. More than two
-  /// rows are several tiles, which pass over these lanes while the next ones travel: 1.1 to 1.4 times the speed of 4 to 8
-  /// rows from memory on Zen 3. Two rows ask for what comes later in each stream: 1.1 times. One row is faster without.
+  /// Asks for what a tile of R rows will read, while it computes with part b; a block comes in kParts parts. More than
+  /// two rows are several tiles, which pass over these lanes while the next ones travel: 1.1 to 1.4 times the speed of
+  /// 4 to 8 rows from memory on Zen 3. Two rows ask for what comes later in each stream: 1.1 times. One row is faster
+  /// without.
   template <std::size_t R, std::size_t kParts = 1>
   HWY_INLINE void prefetch(std::size_t b) const {
     constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
