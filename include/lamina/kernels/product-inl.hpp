@@ -423,7 +423,7 @@ HWY_INLINE Floats load_column(quant::BF16::PanelBlock const& column, std::size_t
 }
 
 /// Whether registers are loaded in pairs, lanes out of order until the end. With 32-byte registers vpmovzxwd is slow:
-/// it crosses 16 bytes, which takes as long as four products (Zen 3: BF16 at 65 % of the FMA peak, F16 at 90 %).
+/// it crosses 16 bytes, which takes as long as 2.6 products (Zen 3: BF16 at 65 % of the FMA peak, F16 at 90 %).
 template <WeightFormat F>
 inline constexpr bool kInPairs = std::is_same_v<F, quant::BF16> && HWY_MAX_BYTES == 32;
 
