@@ -113,5 +113,6 @@ inline std::string part(std::string_view label, std::size_t n) {
 void add_product_benchmarks(Suite& suite);
 void add_attention_benchmarks(Suite& suite);
 void add_elementwise_benchmarks(Suite& suite);
+void add_packing_benchmarks(Suite& suite);
 
 }  // namespace lamina::bench

@@ -44,7 +44,12 @@ constexpr void set_k_scales(std::array<KScale, 8> const& scales, std::uint8_t (&
 
 namespace detail {
 
-/// Four bytes, to be masked and shifted together.
+/// Bytes to be masked and shifted together, the first one lowest.
+inline std::uint64_t load8(std::uint8_t const* p) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
 inline std::uint32_t load4(std::uint8_t const* p) noexcept {
   std::uint32_t word;
   std::memcpy(&word, p, sizeof word);

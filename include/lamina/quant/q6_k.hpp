@@ -88,13 +88,14 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
     for (std::size_t g = 0; g < kGroups; ++g) {
       panel.scale[g][row] = block.scale[g];
       Place const at(g);
-      std::uint32_t low[4], high = 0;
-      for (std::size_t k = 0; k < 4; ++k) {
-        low[k] = detail::load4(block.low + at.low + 4 * k) >> at.low_shift & detail::kLowHalves;
-        high |= (detail::load4(block.high + at.high + 4 * k) >> at.high_shift & detail::kLowPairs) << 2 * k;
+      std::uint64_t low = 0, high = 0;  // of columns 0 .. 7, and of 8 .. 15 four bits higher
+      for (unsigned half = 0; half < 2; ++half) {
+        low |= (detail::load8(block.low + at.low + 8 * half) >> at.low_shift & kLowHalves) << 4 * half;
+        high |= (detail::load8(block.high + at.high + 8 * half) >> at.high_shift & kLowPairs) << 4 * half;
       }
-      for (std::size_t s = 0; s < 2; ++s) detail::store4(panel.group[g].low[s][row], low[s] | low[s + 2] << 4);
-      detail::store4(panel.group[g].high[row], high);
+      detail::store4(panel.group[g].low[0][row], static_cast<std::uint32_t>(low));
+      detail::store4(panel.group[g].low[1][row], static_cast<std::uint32_t>(low >> 32));
+      detail::store4(panel.group[g].high[row], static_cast<std::uint32_t>(high | high >> 32 << 2));
     }
   }
   static void unpack(PanelBlock const& panel, std::size_t row, Block& block) noexcept {
@@ -116,6 +117,8 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
 
  private:
   static constexpr float kMax = 32.0F;
+  static constexpr std::uint64_t kLowHalves = 0x0f0f0f0f0f0f0f0fu;
+  static constexpr std::uint64_t kLowPairs = 0x0303030303030303u;
 
   /// Where the 16 weights of a group lie in a block: their first bytes, and how far up in each byte.
   struct Place {
