@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   lamina::bench::add_attention_benchmarks(suite);
   lamina::bench::add_elementwise_benchmarks(suite);
   lamina::bench::add_packing_benchmarks(suite);
+  lamina::bench::add_executor_benchmarks(suite);
   benchmark::AddCustomContext("machine", lamina::bench::machine_name());
   // Many cuts of many kernels: a tenth of a second each, unless the command line says otherwise.
   std::vector<char*> arguments(argv, argv + argc);

@@ -114,5 +114,6 @@ void add_product_benchmarks(Suite& suite);
 void add_attention_benchmarks(Suite& suite);
 void add_elementwise_benchmarks(Suite& suite);
 void add_packing_benchmarks(Suite& suite);
+void add_executor_benchmarks(Suite& suite);
 
 }  // namespace lamina::bench

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -89,6 +90,22 @@ TEST_CASE("sleeping workers wake for the next run, and the pool can be destroyed
       CHECK(runs_each_once(*pool, 100));
     }
   }
+}
+
+// Seconds of CPU that the process used while this thread slept for that long.
+double busy_while_asleep(std::chrono::milliseconds nap) {
+  std::clock_t const before = std::clock();
+  std::this_thread::sleep_for(nap);
+  return static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+}
+
+TEST_CASE("workers that have nothing to do use no CPU") {
+  ThreadPool pool(4);
+  CHECK(runs_each_once(pool, 100));
+  // Three workers that spin would use the whole nap at least. A worker that is late to sleep has many naps for it.
+  bool idle = false;
+  for (int nap = 0; nap < 100 && !idle; ++nap) idle = busy_while_asleep(std::chrono::milliseconds(20)) < 0.002;
+  CHECK(idle);
 }
 
 TEST_CASE("workers do take part") {
