@@ -17,6 +17,7 @@ std::vector<std::size_t> thread_counts() {
 }  // namespace lamina::bench
 
 int main(int argc, char** argv) {
+  lamina::bench::hardware_counters();
   lamina::bench::Suite suite;
   lamina::bench::add_product_benchmarks(suite);
   lamina::bench::add_attention_benchmarks(suite);

@@ -3,7 +3,8 @@
 // Names read kernel/target/format or element/shape/rows/threads, so that a filter picks any cut:
 //   kernels --benchmark_filter='matmul/avx2/Q4_0/8192x2048/rows:8/threads:1/'
 // Counters: GB/s of memory that the kernel must read, Gop/s (two per multiply-add), share_bw of the read bandwidth and
-// share_peak of the target's integer or float peak, both measured by this program for as many threads.
+// share_peak of the target's integer or float peak, both measured by this program for as many threads; and where the
+// machine has hardware counters, cycles and instructions of a call, all threads together.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/kernels/hardware_counters.hpp"
 #include "bench/machine.hpp"
 #include "lamina/core/executor.hpp"
 #include "lamina/kernels/kernel_table.hpp"
@@ -43,16 +45,29 @@ struct Work {
   double float_ops = 0;
 };
 
-/// Runs the benchmark's iterations. By its own clock, since Google Benchmark tells no time to the code it times.
+/// To be called before any thread is started that should be counted.
+inline HardwareCounters const& hardware_counters() {
+  static HardwareCounters const kCounters;
+  return kCounters;
+}
+
+/// Runs the benchmark's iterations, counts included. By its own clock, since Google Benchmark tells no time to the code
+/// it times.
 template <class Body>
 double seconds_per_call(benchmark::State& state, Body body) {
+  auto const counts_before = hardware_counters().read();
   auto const begin = std::chrono::steady_clock::now();
   for (auto _ : state) {
     body();
     benchmark::ClobberMemory();
   }
   std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
-  return elapsed.count() / static_cast<double>(state.iterations());
+  auto const calls = static_cast<double>(state.iterations());
+  if (auto const counts = hardware_counters().read(); counts && counts_before) {
+    state.counters["cycles"] = (counts->cycles - counts_before->cycles) / calls;
+    state.counters["instructions"] = (counts->instructions - counts_before->instructions) / calls;
+  }
+  return elapsed.count() / calls;
 }
 
 /// Limits and thread pools, kept from one benchmark to the next.

@@ -89,7 +89,7 @@ struct Q6_K : KeepAs<Format::kQ6_K, 256> {
       panel.scale[g][row] = block.scale[g];
       Place const at(g);
       std::uint64_t low = 0, high = 0;  // of columns 0 .. 7, and of 8 .. 15 four bits higher
-      for (unsigned half = 0; half < 2; ++half) {
+      for (std::size_t half = 0; half < 2; ++half) {
         low |= (detail::load8(block.low + at.low + 8 * half) >> at.low_shift & kLowHalves) << 4 * half;
         high |= (detail::load8(block.high + at.high + 8 * half) >> at.high_shift & kLowPairs) << 4 * half;
       }
