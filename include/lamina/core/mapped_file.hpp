@@ -38,6 +38,7 @@ class MappedFile {
         ::close(fd);
         fail(Errc::kIo, path.string(), ": cannot map: ", std::strerror(reason));
       }
+      ::madvise(p, size_, MADV_HUGEPAGE);  // a wish: packed weights are read from here at each step
       data_ = static_cast<std::byte const*>(p);
     }
     ::close(fd);
