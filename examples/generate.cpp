@@ -27,13 +27,17 @@ int main(int argc, char** argv) {
   line.add_number("-n, --tokens", "N", "tokens to generate at most (default: 256)", options.max_tokens, 1,
                   1'000'000'000);
   sampling.add_to(line);
-  line.add("--stop", "TEXT", "ends the text before this (may be repeated)",
-           [&](std::string const& v) { options.stop_strings.push_back(v); });
+  line.add("--stop", "TEXT", "ends the text before this (may be repeated)", [&](std::string const& v) {
+    if (v.empty()) throw examples::UsageError("--stop: the text is empty");
+    options.stop_strings.push_back(v);
+  });
   line.add_flag("--ids", "print the generated token ids instead", ids);
   line.add_flag("--quiet", "no figures on stderr", quiet);
 
   return examples::run_program(line, argc, argv, [&] {
     if (prompt.empty()) throw examples::UsageError("no text: give one with -p TEXT");
+    if (ids && !options.stop_strings.empty())
+      throw examples::UsageError("--stop looks at text, which --ids has none of");
     auto const start = std::chrono::steady_clock::now();
     auto const checkpoint = examples::open_checkpoint(engine);
     auto const tokenizer = examples::open_tokenizer(checkpoint, engine);
@@ -46,7 +50,6 @@ int main(int argc, char** argv) {
       std::vector<Token> const tokens = tokenizer.encode(prompt);
       GenerationStatistics statistics;
       if (ids) {
-        options.stop_strings.clear();
         options.is_stop_token = [&](Token t) { return tokenizer.ends_generation(t); };
         char const* separator = "";
         auto run = [&](Token t) {

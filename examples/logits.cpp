@@ -57,11 +57,12 @@ int main(int argc, char** argv) {
       // Keys and values in float32, as exact as the weights: this program is for comparison, not for speed.
       using Cache = ContiguousCache<KvElement::kF32>;
       Session<std::remove_cvref_t<decltype(model)>, Cache> session(model, options);
-      File file(std::fopen(path.c_str(), "wb"));
-      if (!file) fail_io(path);
+      File file;  // opened when there is something to write: a file that is there outlives a wrong command line
       for (std::size_t done = 0; done < ids.size(); done += chunk) {
         auto const part = std::span(ids).subspan(done, std::min(chunk, ids.size() - done));
         Logits const logits = session.evaluate(part);
+        if (!file) file.reset(std::fopen(path.c_str(), "wb"));
+        if (!file) fail_io(path);
         for (std::size_t r = 0; r < logits.rows; ++r) {
           auto const row = logits.row(r);
           if (std::fwrite(row.data(), sizeof(float), row.size(), file.get()) != row.size()) fail_io(path);

@@ -34,6 +34,8 @@ class Conversation {
 
   void reset() {
     messages_.clear();
+    session_.truncate(0);
+    statistics_ = {};
     if (!system_.empty()) messages_.push_back({lamina::Role::kSystem, system_});
   }
 

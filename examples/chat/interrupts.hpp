@@ -23,6 +23,9 @@ class Interrupts {
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     opened_ = ::pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) == 0;
+    if (opened_) {
+      for (int& end : pipe_) move_from_standard_streams(end);
+    }
     waiter_ = std::thread([this] { wait(); });
   }
   ~Interrupts() {
@@ -56,6 +59,15 @@ class Interrupts {
   }
 
  private:
+  /// Where the program was started with stdin closed, its number is free, and input is not to be awaited from here.
+  static void move_from_standard_streams(int& fd) {
+    if (fd > STDERR_FILENO) return;
+    int const moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (moved < 0) return;
+    ::close(fd);
+    fd = moved;
+  }
+
   void wait() {
     int signal = 0;
     while (sigwait(&signals_, &signal) == 0 && !done_) {

@@ -153,7 +153,7 @@ int run_program(CommandLine const& command_line, int argc, char const* const* ar
   };
   try {
     if (command_line.parse(argc, argv)) run();
-    if (std::fflush(stdout) != 0) return complain("cannot write to stdout", 1);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return complain("cannot write to stdout", 1);
     return 0;
   } catch (UsageError const& e) {
     int const code = complain(e.what(), 2);

@@ -20,7 +20,8 @@ namespace examples {
 /// 50 ms. A brief estimate; bench/ measures with care.
 inline double measure_read_bandwidth(std::size_t threads) {
   constexpr std::size_t kWords = std::size_t{128} << 17;  // 128 MiB; no less than four times most last-level caches
-  lamina::AlignedBuffer<std::uint64_t> const buffer(kWords);
+  lamina::AlignedBuffer<std::uint64_t> buffer(kWords);
+  std::ranges::fill(buffer.span(), 1);  // memory that nobody wrote is one page of zeros, which lies in the cache
   lamina::ThreadPool pool(threads);
   std::size_t const parts = 4 * threads;
   std::vector<std::uint64_t> sums(parts);
@@ -37,8 +38,8 @@ inline double measure_read_bandwidth(std::size_t threads) {
     });
     best = std::max(best, static_cast<double>(kWords * sizeof(std::uint64_t)) / seconds_since(start));
   }
-  // The sum is zero; using it keeps the reads.
-  return std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}) == 0 ? best : 0.0;
+  // Using the sum keeps the reads.
+  return std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}) != 0 ? best : 0.0;
 }
 
 /// One line a figure, on stderr. `bytes_per_token`: weights that one step reads.

@@ -111,6 +111,7 @@ TEST_CASE("attend equals the reference: groups and numbers of tokens") {
     }
   }
   check_equals_reference({.head_dim = 8, .group = 71, .cached = 40, .n_tokens = 2}, ++seed);
+  check_equals_reference({.head_dim = 8, .group = 130, .cached = 40, .n_tokens = 2}, ++seed);
 }
 
 TEST_CASE("attend equals the reference: positions and windows") {

@@ -22,7 +22,7 @@ class MappedFile {
   /// Maps a regular file. Throws Error{kIo} that names the path and the system's reason.
   /// Precondition: nobody truncates the file while it is mapped (the kernel would answer a read with SIGBUS).
   explicit MappedFile(std::filesystem::path const& path) {
-    int const fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    int const fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO is refused, not waited for
     if (fd < 0) fail(Errc::kIo, path.string(), ": cannot open: ", std::strerror(errno));
     struct stat info{};
     bool const known = ::fstat(fd, &info) == 0;

@@ -45,6 +45,8 @@ inline void store_kv(KvElement element, std::size_t head_dim, float const* k, fl
 inline constexpr std::size_t kRowGroup = 6;
 inline constexpr std::size_t kAccumulators = HWY_TARGET <= HWY_AVX3 || HWY_TARGET >= HWY_NEON ? 24 : 12;
 inline constexpr std::size_t kTileRows = 4 * kRowGroup;
+/// A larger group of heads is one tile all the same, so that its K and V are read once (multi-query Falcon 7B has 71).
+inline constexpr std::size_t kMaxTileRows = 128;
 
 /// Registers side by side, a power of two, for `rows` rows.
 constexpr std::size_t columns_for(std::size_t rows) {
@@ -108,14 +110,14 @@ HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::siz
 /// A tile of query rows on its way through the cache. Row i of the tile is query head (first + i) % group of query
 /// token (first + i) / group.
 struct AttendTile {
-  HWY_ALIGN float weight[kTileRows][kKvBlock];  // of the current block: scores, then exp(score - max)
-  float const* q[kTileRows];
-  float* out[kTileRows];         // sums of weighted values so far
-  float max[kTileRows];          // greatest score so far
-  float sum[kTileRows];          // of weights so far
-  float correction[kTileRows];   // what the current block's greater maximum makes of earlier sums
-  std::size_t begin[kTileRows];  // the tokens of the current block that the row sees
-  std::size_t end[kTileRows];
+  HWY_ALIGN float weight[kMaxTileRows][kKvBlock];  // of the current block: scores, then exp(score - max)
+  float const* q[kMaxTileRows];
+  float* out[kMaxTileRows];         // sums of weighted values so far
+  float max[kMaxTileRows];          // greatest score so far
+  float sum[kMaxTileRows];          // of weights so far
+  float correction[kMaxTileRows];   // what the current block's greater maximum makes of earlier sums
+  std::size_t begin[kMaxTileRows];  // the tokens of the current block that the row sees
+  std::size_t end[kMaxTileRows];
   std::size_t rows;
   Ahead ahead;
 
@@ -335,9 +337,8 @@ inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t c
 
 inline void attend(AttendArgs const& args) noexcept {
   std::size_t const rows = args.q.rows * args.group;
-  for (std::size_t first = 0; first < rows; first += kTileRows) {
-    attend_tile(args, first, std::min(kTileRows, rows - first));
-  }
+  std::size_t const tile = std::clamp(args.group, kTileRows, kMaxTileRows);
+  for (std::size_t first = 0; first < rows; first += tile) attend_tile(args, first, std::min(tile, rows - first));
 }
 
 }  // namespace HWY_NAMESPACE
