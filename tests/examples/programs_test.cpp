@@ -204,16 +204,27 @@ TEST_CASE("wrong options: a message and exit code 2; errors: a message and exit 
   LAMINA_REQUIRE_EXAMPLE(generate, "generate");
   LAMINA_REQUIRE_EXAMPLE(logits, "logits");
   Arguments const base{"-m", path.string(), "-p", "x"};
-  std::vector<Arguments> const wrong{{"-n", "0"},         {"-n", "-1"},
-                                     {"-n", "1e3"},       {"--temp", "-0.1"},
-                                     {"--temp", "nan"},   {"--top-k", "0"},
-                                     {"--top-p", "0"},    {"--top-p", "1.01"},
-                                     {"--min-p", "2"},    {"--seed", "x"},
-                                     {"--threads", "0"},  {"--threads", "9999"},
-                                     {"--context", "0"},  {"--prefill-chunk", "0"},
-                                     {"--convert", "Q9"}, {"--kernel-target", "mmx"},
-                                     {"--unknown"},       {"-n"},
-                                     {"-p", ""}};
+  std::vector<Arguments> const wrong{{"-n", "0"},
+                                     {"-n", "-1"},
+                                     {"-n", "1e3"},
+                                     {"--temp", "-0.1"},
+                                     {"--temp", "nan"},
+                                     {"--top-k", "0"},
+                                     {"--top-p", "0"},
+                                     {"--top-p", "1.01"},
+                                     {"--min-p", "2"},
+                                     {"--seed", "x"},
+                                     {"--threads", "0"},
+                                     {"--threads", "9999"},
+                                     {"--context", "0"},
+                                     {"--prefill-chunk", "0"},
+                                     {"--convert", "Q9"},
+                                     {"--kernel-target", "mmx"},
+                                     {"--unknown"},
+                                     {"-n"},
+                                     {"-p", ""},
+                                     {"--stop", ""},
+                                     {"--ids", "--stop", "x"}};
   for (auto const& options : wrong) {
     CAPTURE(text_of({static_cast<int>(options.size())}) + options[0]);
     auto const r = run(generate, base + options);
@@ -228,6 +239,12 @@ TEST_CASE("wrong options: a message and exit code 2; errors: a message and exit 
   CHECK(absent.code == 1);
   CHECK(absent.err.find("no such file") != std::string::npos);
   CHECK(run(generate, base + Arguments{"--context", "32", "-p", std::string(500, 'x')}).code == 1);
+  for (char const* mode : {"", " --ids"}) {
+    auto const full = generate.string() + " -m " + path.string() + " -p x -n 5 --quiet" + mode + " >/dev/full";
+    auto const lost = run("/bin/sh", {"-c", full});
+    CHECK(lost.code == 1);
+    CHECK(lost.err == "generate: cannot write to stdout\n");
+  }
   auto const help = run(generate, {"--help"});
   CHECK(help.code == 0);
   CHECK(help.out.find("--top-p P") != std::string::npos);
@@ -255,7 +272,7 @@ TEST_CASE("chat: commands, multi-line messages, history and its end") {
   CHECK(r.code == 0);
   CHECK(r.err.find("/reset ") != std::string::npos);
   CHECK(r.err.find("2 messages") != std::string::npos);
-  CHECK(r.err.find("0 messages") != std::string::npos);
+  CHECK(r.err.find("0 messages, 0 of 512 tokens") != std::string::npos);
   CHECK(r.err.find("no command /nonsense") != std::string::npos);
   auto const quit = run(chat, arguments, "/quit\nHello\n");
   CHECK(quit.code == 0);
