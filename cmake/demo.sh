@@ -3,7 +3,7 @@
 #
 #   bash cmake/demo.sh                       a chat; without a terminal: three questions and their answers
 #   bash cmake/demo.sh "QUESTION"            its answer
-#   bash cmake/demo.sh -m FILE [option...]   continues a text with a model of yours: the options of generate
+#   bash cmake/demo.sh -m FILE [option...]   continues a text (-p TEXT) with a model of yours: the options of generate
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 programs=$root/build/examples
@@ -24,7 +24,7 @@ answer() {  # the same each time
 }
 
 if [[ ${1:-} =~ ^--?[a-z] ]]; then  # an option; "-5 + 3" is a question
-  exec "$programs/generate" "$@"
+  exec "$programs/generate" -p "Once upon a time" "$@"
 elif (($# > 0)); then
   [[ -n $* ]] || { echo "$0: the question is empty" >&2; exit 2; }
   answer "$*"

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <queue>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -125,6 +126,7 @@ int main(int argc, char** argv) {
     };
     Engine const model = Engine::load(checkpoint, load, backend);
 
+    std::atomic<bool> failed = false;
     // The model is immutable and cheap to copy; each session has a cache of its own.
     auto const talk = [&](std::string const& name, std::string_view prompt, std::stop_token const& cancel,
                           std::function<void(std::size_t)> const& on_piece) {
@@ -141,15 +143,19 @@ int main(int argc, char** argv) {
         log.line(name, "ended by: " + std::string(to_string(result.finish)));
       } catch (Error const& e) {
         log.line(name, std::string("failed: ") + e.what());
+        failed = true;
       }
     };
 
     std::stop_source cancel_second;
-    std::jthread const first([&] { talk("first", "Once upon a time", {}, [](std::size_t) {}); });
-    std::jthread const second([&] {
+    std::jthread first([&] { talk("first", "Once upon a time", {}, [](std::size_t) {}); });
+    std::jthread second([&] {
       talk("second", "The little dog", cancel_second.get_token(), [&](std::size_t pieces) {
         if (pieces == 20) cancel_second.request_stop();  // any thread may do this
       });
     });
+    first.join();
+    second.join();
+    if (failed) throw std::runtime_error("a conversation failed");
   });
 }

@@ -245,6 +245,9 @@ TEST_CASE("wrong options: a message and exit code 2; errors: a message and exit 
     CHECK(lost.code == 1);
     CHECK(lost.err == "generate: cannot write to stdout\n");
   }
+  // 64 stacks of 8 MiB do not fit: a thread that cannot start must not leave the others waiting.
+  auto const few = "ulimit -v 200000; " + generate.string() + " -m " + path.string() + " -p x -n 3 --threads 64";
+  CHECK(run("/bin/sh", {"-c", few}).code != 0);
   auto const help = run(generate, {"--help"});
   CHECK(help.code == 0);
   CHECK(help.out.find("--top-p P") != std::string::npos);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -59,22 +60,24 @@ class HostExecutor {
 /// thread that calls run() while the pool is busy runs its own tasks by itself.
 class ThreadPool {
  public:
-  /// Throws Error{kInvalidArgument} unless 1 <= n_threads <= 1024.
+  /// Throws Error{kInvalidArgument} unless 1 <= n_threads <= 1024, or where the system starts no more threads.
   explicit ThreadPool(std::size_t n_threads) {
     if (n_threads < 1 || n_threads > 1024) {
       fail(Errc::kInvalidArgument, "ThreadPool: ", n_threads, " threads, expected 1 to 1024");
     }
     workers_.reserve(n_threads - 1);
-    for (std::size_t i = 1; i < n_threads; ++i) {
-      workers_.emplace_back([this](std::stop_token const& stop) { work(stop); });
+    try {
+      for (std::size_t i = 1; i < n_threads; ++i) {
+        workers_.emplace_back([this](std::stop_token const& stop) { work(stop); });
+      }
+    } catch (std::system_error const& e) {
+      stop_workers();  // their destructors would wait for ever
+      fail(Errc::kInvalidArgument, "ThreadPool: thread ", workers_.size() + 1, " of ", n_threads,
+           " does not start: ", e.what());
     }
   }
 
-  ~ThreadPool() {
-    for (auto& worker : workers_) worker.request_stop();
-    generation_.fetch_add(1);
-    generation_.notify_all();
-  }
+  ~ThreadPool() { stop_workers(); }
 
   ThreadPool(ThreadPool const&) = delete;
   ThreadPool& operator=(ThreadPool const&) = delete;
@@ -105,6 +108,12 @@ class ThreadPool {
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+  }
+
+  void stop_workers() noexcept {
+    for (auto& worker : workers_) worker.request_stop();
+    generation_.fetch_add(1);
+    generation_.notify_all();
   }
 
   /// Claims a task and runs it; false where none is left. The claim keeps run() from returning, so task_ and n_tasks_
