@@ -192,4 +192,13 @@ inline Bits bits_of(std::span<float const> values) {
   return bits;
 }
 
+/// FNV-1a over the bytes.
+inline std::uint64_t fnv1a(Bits const& bits) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (std::uint32_t const word : bits) {
+    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ ((word >> shift) & 0xffu)) * 0x100000001b3u;
+  }
+  return hash;
+}
+
 }  // namespace lamina::test

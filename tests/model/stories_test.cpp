@@ -5,9 +5,11 @@
 #include <cctype>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -155,6 +157,13 @@ TEST_CASE("a llama2.c file gives the same bits as the GGUF file") {
         run<F32Cache>(Model<Llama>::load(Checkpoint::open(bin)), tokens, 60));
 }
 
+/// Of the logits that each format gives, recorded on x86-64 with GCC 12.
+std::map<Format, std::uint64_t> const kFingerprints{{Format::kF32, 0x446113dcd6e17e3b},
+                                                    {Format::kF16, 0x513c14e22c28bd5c},
+                                                    {Format::kBF16, 0x160180c6a64f7c4b},
+                                                    {Format::kQ8_0, 0xbec691a96a239a13},
+                                                    {Format::kQ4_0, 0x7af14e4ff69e5dce}};
+
 TEST_CASE("the contract holds for each format on a trained model") {
   LAMINA_REQUIRE_SHARED(gguf, "stories260K.gguf");
   LAMINA_REQUIRE_SHARED(json, "stories260K.golden.json");
@@ -168,6 +177,7 @@ TEST_CASE("the contract holds for each format on a trained model") {
       return Model<Llama>::load(checkpoint, options);
     };
     Bits const expected = run<F16Cache>(load({.kernels = &reference_kernels()}), tokens, tokens.size());
+    CHECK(fnv1a(expected) == kFingerprints.at(t.format));
     for (std::size_t const chunk : {1u, 2u, 3u, 7u, 32u, 100u}) {
       CAPTURE(chunk);
       CHECK(run<F16Cache>(load({}), tokens, chunk) == expected);

@@ -13,6 +13,7 @@
 #endif
 
 #include "lamina/kernels/dot-inl.hpp"
+#include "lamina/kernels/math-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
@@ -71,10 +72,7 @@ struct Lanes {
 };
 
 /// kLanes binary16 numbers as float.
-HWY_INLINE Floats load_half(Half const* p) {
-  hn::Rebind<hwy::float16_t, FloatTag> const tag;
-  return hn::PromoteTo(FloatTag(), hn::LoadU(tag, reinterpret_cast<hwy::float16_t const*>(p)));
-}
+HWY_INLINE Floats load_half(Half const* p) { return load_float(FloatTag(), p); }
 
 /// kLanes bfloat16 numbers as float.
 HWY_INLINE Floats load_bfloat16(Bfloat16 const* p) {
