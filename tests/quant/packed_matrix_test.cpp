@@ -44,6 +44,15 @@ TEST_CASE("unpacking gives back the stored bytes, whatever the number of rows") 
   }
 }
 
+TEST_CASE("a host's executor that has no hint of its threads packs, too") {
+  HostExecutor host(0, [](std::size_t n, TaskRef task) { Serial{}.run(n, task); });
+  auto const bytes = random_bytes(48 * 18);
+  auto const packed = pack_matrix(Format::kQ4_0, bytes, 48, 32, Format::kQ4_0, host);
+  std::vector<std::byte> out(bytes.size());
+  unpack_matrix(packed.view(), out);
+  CHECK(out == bytes);
+}
+
 TEST_CASE("a Q4_0 panel block has the layout that kernels read") {
   Serial serial;
   auto const bytes = random_bytes(16 * 18);

@@ -177,7 +177,7 @@ PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::s
   std::size_t const bytes_per_row = row_bytes(stored, cols);
   // One part of the matrix for each thread, packed piece by piece. Consecutive tasks are of different parts: threads
   // next to each other would touch the same new huge page, and each would zero it (4 instead of 6 GB/s on two threads).
-  std::size_t const threads = executor.concurrency();
+  std::size_t const threads = std::max<std::size_t>(executor.concurrency(), 1);
   std::size_t const panels_per_task = div_ceil(detail::kPackBytes, view.panel_bytes);
   std::size_t const tasks_per_part = div_ceil(view.panels(), threads * panels_per_task);
   executor.run(threads * tasks_per_part, [&](std::size_t i) {
