@@ -247,6 +247,28 @@ TEST_CASE("NaN among the activations reaches every output") {
   }
 }
 
+TEST_CASE("NaN in half precision, a weight or a scale, reaches its output and no other") {
+  std::mt19937 random(19);
+  Serial serial;
+  for (Format const format : {Format::kF16, Format::kQ8_0, Format::kQ4_0}) {  // whose rows begin with two such bytes
+    std::size_t const cols = 64, row = 3;
+    auto stored = random_rows(format, 16, cols, Values::kNormal, random);
+    std::uint16_t const nan = 0x7e00;
+    std::memcpy(stored.data() + row * row_bytes(format, cols), &nan, sizeof nan);
+    auto const w = pack_matrix(format, stored, 16, cols, format, serial);
+    auto const x = random_floats(cols, Values::kNormal, random);
+    MatrixView<float const> const view(x.data(), 1, cols);
+    for (KernelTable const* table : available_kernels()) {
+      CAPTURE(table->name);
+      Quantized q8(1, cols);
+      table->quantize_rows(view, q8.view());
+      std::vector<float> y(16);
+      table->matmul(w.view(), 0, 1, {view, q8.view()}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
+      for (std::size_t o = 0; o < 16; ++o) CHECK(std::isnan(y[o]) == (o == row));
+    }
+  }
+}
+
 TEST_CASE("the reference is the plain product, to a tolerance, and embeds rows exactly") {
   std::mt19937 random(17);
   Serial serial;
