@@ -29,13 +29,16 @@ class FakeSession {
   [[nodiscard]] std::span<Token const> tokens() const { return tokens_; }
   [[nodiscard]] std::size_t length() const { return tokens_.size(); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  void require_room(std::size_t n) const {
+    if (n > capacity_ - tokens_.size()) fail(Errc::kContextFull, "fake: full");
+  }
 
   std::vector<std::size_t> prefills;  // lengths of the calls
 
  private:
   void append(Token token, std::stop_token const& stop) {
     if (stop.stop_requested()) fail(Errc::kCancelled, "fake: cancelled");
-    if (tokens_.size() == capacity_) fail(Errc::kContextFull, "fake: full");
+    require_room(1);
     tokens_.push_back(token);
   }
   std::span<float const> logits() {

@@ -68,7 +68,8 @@ TEST_CASE_FIXTURE(Fixture, "bad batches are refused, and nothing is committed") 
   tokens[2] = 107;
   Error const token = refused({{b, first(2)}, {a, first(3)}});
   CHECK(token.code() == Errc::kTokenOutOfRange);
-  CHECK(says(token, "107"));
+  CHECK(says(token, "forward: batch item 1, token 2 is 107"));
+  CHECK(says(token, model.config().source));
   tokens[2] = -1;
   CHECK(refused({{a, first(3)}}).code() == Errc::kTokenOutOfRange);
   tokens[2] = 0;
@@ -167,7 +168,7 @@ TEST_CASE("NaN in the logits is an error that names the row, and is not kept") {
   std::vector<Token> const poisoned{5, 3, 6};
   Error const error = error_of([&] { session.evaluate(poisoned); });
   CHECK(error.code() == Errc::kNotFinite);
-  CHECK(says(error, "row 1"));
+  CHECK(says(error, path.string() + ": forward: NaN or infinity in row 1"));
   CHECK(session.length() == 3);
   // What the poisoned tokens left in the cache beyond its length reaches no later token.
   Bits const after = bits_of(session.step(7));

@@ -58,11 +58,7 @@ class Generation {
         sampler_(std::forward<SamplerRef>(sampler)),
         options_(std::move(options)) {
     if (prompt.empty()) fail(Errc::kInvalidArgument, "generate: the prompt is empty");
-    std::size_t const room = session.capacity() - session.length();
-    if (prompt.size() > room) {
-      fail(Errc::kContextFull, "generate: the prompt has ", prompt.size(), " tokens, the context has room for ", room,
-           " of ", session.capacity());
-    }
+    session.require_room(prompt.size());
     if (options_.progress_interval == 0) fail(Errc::kInvalidArgument, "generate: progress_interval is 0");
     statistics_.prompt_tokens = prompt.size();
   }

@@ -13,6 +13,7 @@
 namespace lamina::inline v0_1 {
 
 struct ModelConfig {
+  std::string source;           // the file, as Checkpoint::source() names it; for messages
   std::string architecture;     // "llama"
   std::size_t n_vocab = 0;      // rows of the embedding
   std::size_t n_layers = 0;     // decoder blocks

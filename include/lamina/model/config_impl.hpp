@@ -112,6 +112,7 @@ LAMINA_INLINE ModelConfig read_config(Checkpoint const& checkpoint, std::string_
          "; mixtures of experts are not supported");
   }
   ModelConfig c;
+  c.source = checkpoint.source();
   c.architecture = architecture;
   c.n_layers = reader.dimension("block_count");
   c.dim = reader.dimension("embedding_length");

@@ -76,15 +76,20 @@ class Decoder {
     check(stop);
     std::size_t const first_bad = backend_.logits(weights_.output_norm, weights_.output(), eps, step);
     if (first_bad != step.logit_rows.size()) {
-      fail(Errc::kNotFinite, "forward: NaN or infinity in row ", first_bad, " of the logits");
+      refuse(Errc::kNotFinite, "NaN or infinity in row ", first_bad, " of the logits");
     }
     for (StepItem const& item : step.items) cache.commit(item.sequence, item.n_rows);
     return step.logits;
   }
 
  private:
-  static void check(std::stop_token const& stop) {
-    if (stop.stop_requested()) fail(Errc::kCancelled, "forward: cancelled by the caller's stop_token");
+  template <class... Parts>
+  [[noreturn]] void refuse(Errc code, Parts const&... parts) const {
+    fail(code, config_.source, ": forward: ", parts...);
+  }
+
+  void check(std::stop_token const& stop) const {
+    if (stop.stop_requested()) refuse(Errc::kCancelled, "cancelled by the caller's stop_token");
   }
 
   /// Checks the whole batch, then lays out its rows and reserves room in the cache.
@@ -92,26 +97,26 @@ class Decoder {
   Step plan(Batch batch, C& cache, Workspace& workspace) const {
     if (cache.shape() != config_.kv_shape()) {
       KvShape const& s = cache.shape();
-      fail(Errc::kShape, "forward: the cache is for ", s.n_layers, " layers, ", s.n_kv_heads, " KV heads of ",
-           s.head_dim, "; the model has ", config_.n_layers, ", ", config_.n_kv_heads, " and ", config_.head_dim);
+      refuse(Errc::kShape, "the cache is for ", s.n_layers, " layers, ", s.n_kv_heads, " KV heads of ", s.head_dim,
+             "; the model has ", config_.n_layers, ", ", config_.n_kv_heads, " and ", config_.head_dim);
     }
-    if (batch.empty()) fail(Errc::kInvalidArgument, "forward: the batch is empty");
+    if (batch.empty()) refuse(Errc::kInvalidArgument, "the batch is empty");
     std::size_t n_rows = 0;
     std::size_t n_logits = 0;
     std::size_t n_blocks = 0;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       BatchItem const& item = batch[i];
-      if (item.tokens.empty()) fail(Errc::kInvalidArgument, "forward: batch item ", i, " has no tokens");
+      if (item.tokens.empty()) refuse(Errc::kInvalidArgument, "batch item ", i, " has no tokens");
       for (std::size_t j = 0; j < i; ++j) {
         if (batch[j].sequence == item.sequence) {
-          fail(Errc::kInvalidArgument, "forward: batch items ", j, " and ", i, " are of the same sequence");
+          refuse(Errc::kInvalidArgument, "batch items ", j, " and ", i, " are of the same sequence");
         }
       }
       check_tokens(item.tokens, i);
       std::size_t const length = cache.length(item.sequence);
       if (item.tokens.size() > cache.capacity() - length) {
-        fail(Errc::kContextFull, "forward: batch item ", i, ": ", length, " tokens in the cache and ",
-             item.tokens.size(), " new ones exceed its capacity of ", cache.capacity());
+        refuse(Errc::kContextFull, "batch item ", i, ": ", length, " tokens in the cache and ", item.tokens.size(),
+               " new ones exceed its capacity of ", cache.capacity());
       }
       n_rows += item.tokens.size();
       n_logits += logits_of(item);
@@ -119,10 +124,10 @@ class Decoder {
     }
     auto const& limits = workspace.options();
     if (n_rows > limits.max_rows || n_logits > limits.max_logits || n_blocks > workspace.max_blocks()) {
-      fail(Errc::kInvalidArgument, "forward: the workspace is too small: it holds ", limits.max_rows, " rows, ",
-           limits.max_logits, " rows of logits and a context of ", limits.max_context, "; the batch has ", n_rows,
-           " rows, ", n_logits, " rows of logits and ", n_blocks / config_.n_kv_heads, " blocks of ", kKvBlock,
-           " tokens");
+      refuse(Errc::kInvalidArgument, "the workspace is too small: it holds ", limits.max_rows, " rows, ",
+             limits.max_logits, " rows of logits and a context of ", limits.max_context, "; the batch has ", n_rows,
+             " rows, ", n_logits, " rows of logits and ", n_blocks / config_.n_kv_heads, " blocks of ", kKvBlock,
+             " tokens");
     }
     return lay_out(batch, cache, workspace.begin(batch.size(), n_rows, n_logits));
   }
@@ -130,8 +135,8 @@ class Decoder {
   void check_tokens(std::span<Token const> tokens, std::size_t item) const {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (tokens[i] < 0 || static_cast<std::size_t>(tokens[i]) >= config_.n_vocab) {
-        fail(Errc::kTokenOutOfRange, "forward: batch item ", item, ", token ", i, " is ", tokens[i],
-             ", the vocabulary has ", config_.n_vocab);
+        refuse(Errc::kTokenOutOfRange, "batch item ", item, ", token ", i, " is ", tokens[i], ", the vocabulary has ",
+               config_.n_vocab);
       }
     }
   }

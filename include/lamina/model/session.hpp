@@ -85,6 +85,12 @@ class Session {
   [[nodiscard]] SequenceId sequence() const noexcept { return sequence_; }
   [[nodiscard]] std::size_t length() const noexcept { return tokens_.size(); }
   [[nodiscard]] std::size_t capacity() const noexcept { return cache_->capacity(); }
+  /// Throws Error{kContextFull} that names the model's file where n more tokens do not fit.
+  void require_room(std::size_t n) const {
+    if (n <= capacity() - length()) return;
+    fail(Errc::kContextFull, model_.config().source, ": the context of ", capacity(), " tokens holds ", length(),
+         " and has no room for ", n, " more");
+  }
   /// All tokens so far, [length()].
   [[nodiscard]] std::span<Token const> tokens() const noexcept { return tokens_; }
   /// The logits of the last prefill or step, [n_vocab]; empty before the first and after truncate and load.
@@ -93,11 +99,8 @@ class Session {
   /// Appends tokens, in chunks of options.prefill_chunk. Returns the logits after the last, [n_vocab], valid until the
   /// next call. Throws Error as Model::forward does, and leaves the session's tokens as they were.
   std::span<float const> prefill(std::span<Token const> tokens, std::stop_token const& stop = {}) {
-    if (tokens.empty()) fail(Errc::kInvalidArgument, "Session::prefill: no tokens");
-    if (tokens.size() > capacity() - length()) {
-      fail(Errc::kContextFull, "Session::prefill: ", length(), " tokens and ", tokens.size(),
-           " more exceed the capacity of ", capacity());
-    }
+    if (tokens.empty()) fail(Errc::kInvalidArgument, model_.config().source, ": Session::prefill: no tokens");
+    require_room(tokens.size());
     std::size_t const before = length();
     try {
       while (tokens.size() > chunk()) {
