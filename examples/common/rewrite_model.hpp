@@ -40,19 +40,23 @@ inline std::uint32_t file_type(lamina::Format format) {
   fail(lamina::Errc::kUnsupported, "format ", lamina::traits(format).name, " has no file type");
 }
 
-/// A matrix in its new form, given to the sink.
-inline void write_matrix(lamina::TensorInfo const& tensor, lamina::Format target, bool packed, lamina::ThreadPool& pool,
-                         lamina::ByteSink sink) try {
+inline lamina::PackedMatrix pack_tensor(lamina::Checkpoint const& from, lamina::TensorInfo const& tensor,
+                                        lamina::Format target, lamina::ThreadPool& pool) try {
   auto const cols = static_cast<std::size_t>(tensor.dims[0]);
   auto const rows = static_cast<std::size_t>(tensor.dims[1]);
-  auto const matrix = lamina::pack_matrix(tensor.format, tensor.bytes, rows, cols, target, pool);
-  lamina::PackedView const panels = matrix.view();
+  return lamina::pack_matrix(tensor.format, tensor.bytes, rows, cols, target, pool);
+} catch (std::bad_alloc const&) {
+  lamina::fail(lamina::Errc::kInvalidArgument, from.source(), ": tensor '", tensor.name, "': no memory to convert it");
+} catch (lamina::Error const& e) {
+  lamina::fail(e.code(), from.source(), ": tensor '", tensor.name, "': ", e.what());
+}
+
+/// A matrix as panels, or row by row as GGUF stores it, given to the sink.
+inline void write_matrix(lamina::PackedView const& panels, bool packed, lamina::ByteSink const& sink) {
   if (packed) return sink({panels.data, panels.bytes()});
-  std::vector<std::byte> out(rows * lamina::row_bytes(target, cols));
+  std::vector<std::byte> out(panels.rows * lamina::row_bytes(panels.format, panels.cols));
   lamina::unpack_matrix(panels, out);
   sink(out);
-} catch (std::bad_alloc const&) {
-  lamina::fail(lamina::Errc::kInvalidArgument, "tensor '", tensor.name, "': no memory to convert it");
 }
 
 /// Writes the copy, matrix by matrix: no more than one, in both forms, is in memory. Tells what it wrote on stderr.
@@ -76,7 +80,7 @@ inline void rewrite_model(lamina::Checkpoint const& from, std::filesystem::path 
     auto const cols = static_cast<std::size_t>(tensor.dims[0]);
     lamina::Format const target = how.format ? lamina::quant::choose(*how.format, tensor.format, cols) : tensor.format;
     auto const source = [&, target](lamina::ByteSink const& sink) {
-      write_matrix(tensor, target, how.packed, pool, sink);
+      write_matrix(pack_tensor(from, tensor, target, pool).view(), how.packed, sink);
       progress(++done, from.tensors().size());
     };
     if (how.packed) {

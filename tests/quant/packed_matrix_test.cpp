@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "lamina/io/gguf_reader.hpp"
@@ -123,6 +125,41 @@ TEST_CASE("panels are laid out as packed files have them") {
       hash = (hash ^ static_cast<std::uint64_t>(packed.view().data[i])) * 0x100000001b3u;
     }
     CHECK(hash == hashes.at(t.format));
+  }
+}
+
+TEST_CASE("NaN and infinity do not become numbers") {
+  ThreadPool pool(3);
+  std::size_t const rows = 40, cols = 512;
+  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    for (FormatTraits const& to : kFormats) {
+      CAPTURE(to.name);
+      std::vector<float> weights(rows * cols, 0.5F);
+      weights[21 * cols + 300] = weights[37 * cols] = bad;
+      auto const pack = [&](Format from, std::span<std::byte const> bytes) {
+        return pack_matrix(from, bytes, rows, cols, to.format, pool);
+      };
+      if (!to.quantized) {
+        CHECK_NOTHROW(pack(Format::kF32, std::as_bytes(std::span(weights))));  // floats can hold them
+        continue;
+      }
+      try {
+        pack(Format::kF32, std::as_bytes(std::span(weights)));
+        FAIL("no error");
+      } catch (Error const& e) {
+        CHECK(e.code() == Errc::kNotFinite);
+        CHECK(std::string_view(e.what()).starts_with("row 21 holds NaN or infinity"));
+      }
+      // As the scale of a block that is quantized already, too; kept as it is, it reaches the logits.
+      std::vector<std::byte> stored(rows * row_bytes(Format::kQ8_0, cols));
+      Half const scale = to_half(bad);
+      std::memcpy(&stored[5 * row_bytes(Format::kQ8_0, cols)], &scale, sizeof scale);
+      if (to.format == Format::kQ8_0) {
+        CHECK_NOTHROW(pack(Format::kQ8_0, stored));
+      } else {
+        CHECK_THROWS_AS(pack(Format::kQ8_0, stored), Error);
+      }
+    }
   }
 }
 

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <utility>
@@ -115,15 +118,30 @@ void pack_blocks(typename F::Block const* first_row, std::size_t n_rows, std::si
   }
 }
 
-/// Packs the rows of one panel: stored blocks of one format, kept as another or the same.
-inline void pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
-                          std::size_t cols, std::byte* panel) noexcept {
+/// By its bits: a host's -ffast-math would fold std::isfinite.
+inline bool all_finite(std::span<float const> x) noexcept {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  auto const is_not = [](float value) { return (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent; };
+  return std::ranges::count_if(x, is_not) == 0;
+}
+
+inline void lower_to(std::atomic<std::size_t>& least, std::size_t value) noexcept {
+  for (std::size_t seen = least; value < seen && !least.compare_exchange_weak(seen, value);) {}
+}
+
+/// Packs the rows of one panel: stored blocks of one format, kept as another or the same. Returns the first row that
+/// `target` has no levels for, as it holds NaN or infinity; n_rows where there is none.
+inline std::size_t pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
+                                 std::size_t cols, std::byte* panel) noexcept {
   if (stored == target) {
-    return visit_format(stored, [&]<WeightFormat F>() {
+    visit_format(stored, [&]<WeightFormat F>() {
       pack_blocks<F>(reinterpret_cast<typename F::Block const*>(first_row), n_rows, cols / F::kBlock,
                      reinterpret_cast<typename F::PanelBlock*>(panel));
     });
+    return n_rows;
   }
+  bool const quantizes = traits(target).quantized;
+  std::size_t first_bad = n_rows;
   float weights[kPiece];
   std::size_t const bytes_per_row = row_bytes(stored, cols);
   for (std::size_t c = 0; c < cols; c += kPiece) {
@@ -133,22 +151,24 @@ inline void pack_panel_of(Format stored, Format target, std::byte const* first_r
         auto const* blocks = reinterpret_cast<typename F::Block const*>(first_row + r * bytes_per_row);
         dequantize_blocks<F>(blocks + c / F::kBlock, n / F::kBlock, weights);
       });
+      if (quantizes && !all_finite({weights, n})) first_bad = std::min(first_bad, r);
       visit_format(target, [&]<WeightFormat F>() {
         auto* blocks = reinterpret_cast<typename F::PanelBlock*>(panel);
         quantize_blocks<F>(weights, n / F::kBlock, r, blocks + c / F::kBlock);
       });
     }
   }
+  return first_bad;
 }
 
 // Quantizers divide and multiply floats: in the compiled library they are out of reach of a host's -ffast-math.
 #if defined(LAMINA_COMPILED_KERNELS)
-void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
-                std::byte* panel) noexcept;
+std::size_t pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
+                       std::byte* panel) noexcept;
 #else
-inline void pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows, std::size_t cols,
-                       std::byte* panel) noexcept {
-  pack_panel_of(stored, target, first_row, n_rows, cols, panel);
+inline std::size_t pack_panel(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
+                              std::size_t cols, std::byte* panel) noexcept {
+  return pack_panel_of(stored, target, first_row, n_rows, cols, panel);
 }
 #endif
 
@@ -162,7 +182,8 @@ typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) n
 
 /// Packs `rows` x `cols` weights, stored row by row in blocks of `stored` (GGUF's bytes), as panels of `target`.
 /// Where the formats differ each block is dequantized, and quantized as ggml's reference quantizer does.
-/// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols.
+/// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols; Error{kNotFinite} for
+/// NaN and infinity among weights that are to be quantized, which would make them numbers.
 template <Executor E>
 PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
                          Format target, E& executor) {
@@ -180,15 +201,22 @@ PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::s
   std::size_t const threads = std::max<std::size_t>(executor.concurrency(), 1);
   std::size_t const panels_per_task = div_ceil(detail::kPackBytes, view.panel_bytes);
   std::size_t const tasks_per_part = div_ceil(view.panels(), threads * panels_per_task);
+  std::atomic<std::size_t> first_bad = rows;
   executor.run(threads * tasks_per_part, [&](std::size_t i) {
     std::size_t const begin = (i % threads * tasks_per_part + i / threads) * panels_per_task;
     std::size_t const end = std::min(begin + panels_per_task, view.panels());
     for (std::size_t p = begin; p < end; ++p) {
       std::size_t const first = p * kPanelRows;
-      detail::pack_panel(stored, target, bytes.data() + first * bytes_per_row, std::min(kPanelRows, rows - first), cols,
-                         out + p * view.panel_bytes);
+      std::size_t const n_rows = std::min(kPanelRows, rows - first);
+      std::size_t const bad = detail::pack_panel(stored, target, bytes.data() + first * bytes_per_row, n_rows, cols,
+                                                 out + p * view.panel_bytes);
+      if (bad < n_rows) detail::lower_to(first_bad, first + bad);
     }
   });
+  if (first_bad < rows) {
+    fail(Errc::kNotFinite, "row ", first_bad.load(), " holds NaN or infinity, which ", traits(target).name,
+         " cannot hold");
+  }
   return packed;
 }
 

@@ -50,7 +50,7 @@ struct Q8_0 : KeepAs<Format::kQ8_0, 32> {
     block.d = to_half(d);
     for (std::size_t i = 0; i < kBlock; ++i) {
       float const q = std::round(in[i] * inverse);
-      // |q| <= 127 but for infinities and NaN, which have no place in a weight: any value will do, but a defined one.
+      // |q| <= 127 but for infinities and NaN, which pack_matrix refuses: any value will do, but a defined one.
       block.q[i] = std::abs(q) <= 127.0F ? static_cast<std::int8_t>(q) : std::int8_t{0};
     }
   }
