@@ -120,7 +120,7 @@ inline GgufTensor read_gguf_tensor(ByteReader& reader) {
   return tensor;
 }
 
-/// Where in the file the tensor's data lies. Tensors may share bytes: nothing here depends on their being apart.
+/// Where in the file the tensor's data lies.
 inline std::span<std::byte const> gguf_data(ByteReader& reader, std::span<std::byte const> file,
                                             GgufTensor const& tensor, std::uint64_t data_start,
                                             std::uint64_t alignment) {
@@ -141,6 +141,22 @@ inline std::span<std::byte const> gguf_data(ByteReader& reader, std::span<std::b
                      " does not lie on a boundary of ", kAlignment, " bytes", file_is_to_blame ? "" : " in memory");
   }
   return bytes;
+}
+
+/// No two tensors share bytes: files have no use for it, and one of a megabyte could ask for gigabytes of panels.
+inline void check_apart(std::span<TensorInfo const> tensors, std::string_view source) {
+  std::vector<TensorInfo const*> in_file_order;
+  in_file_order.reserve(tensors.size());
+  for (TensorInfo const& tensor : tensors) in_file_order.push_back(&tensor);
+  std::ranges::sort(in_file_order, {}, [](TensorInfo const* t) { return t->bytes.data(); });
+  for (std::size_t i = 1; i < in_file_order.size(); ++i) {
+    TensorInfo const& before = *in_file_order[i - 1];
+    TensorInfo const& tensor = *in_file_order[i];
+    if (before.bytes.data() + before.bytes.size() > tensor.bytes.data()) {
+      fail(Errc::kCorrupt, source, ": tensor '", printable(tensor.name), "' shares data with tensor '",
+           printable(before.name), "'");
+    }
+  }
 }
 
 inline std::uint64_t gguf_alignment(Metadata const& metadata) {
@@ -180,6 +196,7 @@ inline CheckpointContents read_gguf(std::span<std::byte const> bytes, std::strin
     tensor.info.bytes = gguf_data(reader, bytes, tensor, data_start, alignment);
     contents.tensors.push_back(std::move(tensor.info));
   }
+  check_apart(contents.tensors, name);
   return contents;
 }
 
