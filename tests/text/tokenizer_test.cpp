@@ -176,6 +176,29 @@ TEST_CASE("Special tokens: control ones on request, user-defined ones always, th
   }
 }
 
+TEST_CASE("decode is the inverse of encode with the same options") {
+  for (auto vocabulary : {small_spm(), small_bpe(PreTokenizer::kGpt2)}) {
+    add_token(vocabulary, "<sep>", TokenType::kControl);
+    for (bool const added : {false, true}) {
+      vocabulary.add_bos = vocabulary.add_eos = added;
+      Tokenizer const tokenizer(vocabulary);
+      for (std::string_view const text : {"", "a", "<sep>", " a<sep> b<sep>", "<s>a</s>", "<s>", "</s></s>"}) {
+        for (bool const add_bos : {false, true}) {
+          for (bool const space_prefix : {false, true}) {
+            EncodeOptions const options{.add_bos = add_bos, .parse_special = true, .space_prefix = space_prefix};
+            CHECK(tokenizer.decode(tokenizer.encode(text, options), options) == text);
+          }
+        }
+      }
+    }
+    Tokenizer const tokenizer(vocabulary);
+    std::vector<Token> const ids{tokenizer.bos(), tokenizer.bos(), tokenizer.eos()};
+    CHECK(tokenizer.decode(ids) == "");
+    CHECK(tokenizer.decode(ids, {.parse_special = true}) == "<s>");
+    CHECK(tokenizer.decode(ids, {.add_bos = false, .parse_special = true}) == "<s><s></s>");
+  }
+}
+
 TEST_CASE("The space prefix is put before each run of text and taken back from it") {
   auto vocabulary = small_spm();
   add_token(vocabulary, "<sep>", TokenType::kUserDefined);

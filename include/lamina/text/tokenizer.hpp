@@ -37,10 +37,11 @@ class Tokenizer {
   /// Error{kInvalidArgument} for 4 GiB of text and more.
   [[nodiscard]] std::vector<Token> encode(std::string_view text, EncodeOptions options = {}) const;
 
-  /// The bytes of `tokens`. Control tokens are left out, and so is the space that encode puts before each run of text.
-  /// decode(encode(text)) == text for a vocabulary that has all bytes; but SentencePiece takes U+2581 for a space.
-  /// Throws Error{kTokenOutOfRange}.
-  [[nodiscard]] std::string decode(std::span<Token const> tokens) const;
+  /// The bytes of `tokens`, as the inverse of encode with the same options: without the space that it puts before each
+  /// run of text, nor the BOS and EOS that it adds. Control tokens give their text if `parse_special`, else nothing;
+  /// `exclude` is not looked at. decode(encode(text, options), options) == text for a vocabulary that has all bytes;
+  /// but SentencePiece takes U+2581 for a space. Throws Error{kTokenOutOfRange}.
+  [[nodiscard]] std::string decode(std::span<Token const> tokens, EncodeOptions options = {}) const;
 
   /// The bytes that a token stands for, maybe part of a character; empty for control tokens.
   /// Valid as long as the tokenizer or a copy. Throws Error{kTokenOutOfRange}.

@@ -144,10 +144,21 @@ LAMINA_INLINE std::string_view Tokenizer::piece_in_text(Token token, bool& prefi
   return text;
 }
 
-LAMINA_INLINE std::string Tokenizer::decode(std::span<Token const> tokens) const {
+LAMINA_INLINE std::string Tokenizer::decode(std::span<Token const> tokens, EncodeOptions options) const {
+  Vocabulary const& vocabulary = content_->vocabulary;
+  if (options.add_bos && vocabulary.add_bos && !tokens.empty() && tokens.front() == vocabulary.bos) {
+    tokens = tokens.subspan(1);
+  }
+  if (options.add_bos && vocabulary.add_eos && !tokens.empty() && tokens.back() == vocabulary.eos) {
+    tokens = tokens.first(tokens.size() - 1);
+  }
   std::string text;
-  bool prefix_due = true;
-  for (Token const token : tokens) text += piece_in_text(token, prefix_due);
+  bool prefix_due = options.space_prefix;
+  for (Token const token : tokens) {
+    text += piece_in_text(token, prefix_due);
+    auto const i = static_cast<std::size_t>(token);
+    if (options.parse_special && detail::is_hidden(vocabulary.types[i])) text += vocabulary.tokens[i];
+  }
   return text;
 }
 
