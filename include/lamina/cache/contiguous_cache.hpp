@@ -19,7 +19,7 @@
 namespace lamina::inline v0_1 {
 
 struct CacheOptions {
-  std::size_t capacity = 4096;    // tokens that each sequence can hold, rounded up to whole blocks of kKvBlock
+  std::size_t capacity = 4096;    // tokens that each sequence can hold; memory for whole blocks of kKvBlock
   std::size_t max_sequences = 1;  // sequences alive at a time
 };
 
@@ -36,7 +36,10 @@ class ContiguousCache {
 
   /// Throws Error{kInvalidArgument} where a dimension is zero, a size overflows or the memory is not to be had.
   explicit ContiguousCache(KvShape const& shape, CacheOptions const& options = {})
-      : shape_(shape), max_blocks_(div_ceil(options.capacity, kKvBlock)), max_sequences_(options.max_sequences) {
+      : shape_(shape),
+        capacity_(options.capacity),
+        max_blocks_(div_ceil(options.capacity, kKvBlock)),
+        max_sequences_(options.max_sequences) {
     if (shape.n_layers == 0 || shape.n_kv_heads == 0 || shape.head_dim == 0) {
       fail(Errc::kInvalidArgument, "ContiguousCache: shape of ", shape.n_layers, " layers, ", shape.n_kv_heads,
            " KV heads, head dimension ", shape.head_dim, "; expected all above zero");
@@ -65,7 +68,7 @@ class ContiguousCache {
 
   [[nodiscard]] KvShape const& shape() const noexcept { return shape_; }
   [[nodiscard]] KvElement element() const noexcept { return E; }
-  [[nodiscard]] std::size_t capacity() const noexcept { return max_blocks_ * kKvBlock; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::size_t max_blocks() const noexcept { return max_blocks_; }
   [[nodiscard]] std::size_t max_sequences() const noexcept { return max_sequences_; }
   /// Bytes reserved; what tokens have touched of them is in memory.
@@ -176,6 +179,7 @@ class ContiguousCache {
   }
 
   KvShape shape_;
+  std::size_t capacity_;
   std::size_t max_blocks_;
   std::size_t max_sequences_;
   std::size_t half_bytes_ = 0;      // K or V of one block
