@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     any_model.visit([&](auto const& model) {
       Session session(model, engine.session);
       std::vector<Token> const tokens = tokenizer.encode(prompt);
-      GenerationStatistics statistics;
+      GenerationResult result;
       if (ids) {
         options.is_stop_token = [&](Token t) { return tokenizer.ends_generation(t); };
         char const* separator = "";
@@ -56,17 +56,20 @@ int main(int argc, char** argv) {
           std::printf("%s%d", separator, t);
           separator = " ";
         };
-        statistics = lamina::generate(session, tokens, sampler, options, run).statistics;
+        result = lamina::generate(session, tokens, sampler, options, run);
       } else {
         auto const print = [](std::string_view piece) {
           std::fwrite(piece.data(), 1, piece.size(), stdout);
           std::fflush(stdout);
         };
-        statistics = generate_text(session, tokenizer, tokens, sampler, options, print).statistics;
+        result = generate_text(session, tokenizer, tokens, sampler, options, print);
       }
       std::fputs("\n", stdout);
       std::fflush(stdout);
-      if (!quiet) examples::print_statistics(statistics, load_seconds, model.bytes_per_token(), engine.threads);
+      if (result.finish == FinishReason::kContextFull) {
+        std::fprintf(stderr, "(the text ends here: the context of %zu tokens is full)\n", session.capacity());
+      }
+      if (!quiet) examples::print_statistics(result.statistics, load_seconds, model.bytes_per_token(), engine.threads);
     });
   });
 }

@@ -15,9 +15,7 @@ int main(int argc, char** argv) {
   std::filesystem::path output;
   line.add_argument("IN", "GGUF or llama2.c file", [&](std::string const& path) { engine.model = path; });
   line.add_argument("OUT", "the file to write", [&](std::string const& path) { output = path; });
-  engine.add_threads_to(line);
-  examples::add_format_to(line, "--convert", "convert the weights: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0",
-                          engine.convert);
+  engine.add_all_but_files_to(line, "no matter here, as no model runs");
 
   return examples::run_program(line, argc, argv, [&] {
     examples::rewrite_model(examples::open_checkpoint(engine), output, {.format = engine.convert, .packed = true},

@@ -2,7 +2,6 @@
 //
 //   quantize -m model-F16.gguf -o model-Q4_0.gguf --format Q4_0
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "common/engine_options.hpp"
@@ -13,15 +12,13 @@ int main(int argc, char** argv) {
                              "Writes a model with its matrices in another format, as --convert makes them at load.");
   examples::EngineOptions engine;
   std::filesystem::path output;
-  std::optional<lamina::Format> format;
-  line.add_text("-m, --model", "FILE", "GGUF or llama2.c file (required)", engine.model);
-  engine.add_threads_to(line);
+  engine.add_to(line, "no matter here, as no model runs");
   line.add_text("-o, --output", "FILE", "the GGUF file to write (required)", output);
-  examples::add_format_to(line, "--format", "F32, F16, BF16, Q8_0, Q6_K, Q4_K or Q4_0 (required)", format);
+  examples::add_format_to(line, "--format", "the same as --convert; one of them is required", engine.convert);
 
   return examples::run_program(line, argc, argv, [&] {
     if (output.empty()) throw examples::UsageError("no output: give it with -o FILE");
-    if (!format) throw examples::UsageError("no format: give one with --format FORMAT");
-    examples::rewrite_model(examples::open_checkpoint(engine), output, {.format = format}, engine.threads);
+    if (!engine.convert) throw examples::UsageError("no format: give one with --format FORMAT");
+    examples::rewrite_model(examples::open_checkpoint(engine), output, {.format = engine.convert}, engine.threads);
   });
 }

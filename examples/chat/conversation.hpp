@@ -40,11 +40,10 @@ class Conversation {
   }
 
   /// Streams the answer to stdout. An answer that was stopped stays in the history as far as it came; a message that
-  /// found no answer does not.
+  /// found no answer does not. Throws lamina::Error{kContextFull} for a message that the context has no room for.
   void answer(std::string message, std::stop_token const& cancel) {
     messages_.push_back({lamina::Role::kUser, std::move(message)});
     std::vector<lamina::Token> const ids = fit();
-    if (ids.empty()) return;
     // What the session holds of this text already, it need not compute again: mostly all but the new message.
     auto const known = session_.tokens();
     auto const differ = std::mismatch(known.begin(), known.end(), ids.begin(), ids.end() - 1);
@@ -90,8 +89,8 @@ class Conversation {
   }
 
  private:
-  /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. Empty, and the
-  /// new message is dropped, where it does not fit alone.
+  /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. A message that
+  /// does not fit alone is dropped and an error.
   std::vector<lamina::Token> fit() {
     std::size_t const first = system_.empty() ? 0 : 1;
     std::size_t const room = std::min(max_tokens_, session_.capacity() / 4);
@@ -104,10 +103,9 @@ class Conversation {
         return ids;
       }
       if (messages_.size() <= first + 1) {
-        std::fprintf(stderr, "(the message is too long: %zu tokens, the context has %zu)\n", ids.size(),
-                     session_.capacity());
         messages_.pop_back();
-        return {};
+        lamina::fail(lamina::Errc::kContextFull, "the message is too long: ", ids.size(), " tokens and room for ", room,
+                     " of an answer, the context has ", session_.capacity());
       }
       // A question and its answer.
       auto const oldest = messages_.begin() + static_cast<std::ptrdiff_t>(first);

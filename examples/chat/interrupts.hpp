@@ -39,17 +39,28 @@ class Interrupts {
   Interrupts(Interrupts const&) = delete;
   Interrupts& operator=(Interrupts const&) = delete;
 
-  /// From here to end_answer(), Ctrl-C triggers the token that this returns.
-  std::stop_token begin_answer() {
-    std::scoped_lock const lock(mutex_);
-    answer_ = std::stop_source();
-    answering_ = true;
-    return answer_.get_token();
-  }
-  void end_answer() {
-    std::scoped_lock const lock(mutex_);
-    answering_ = false;
-  }
+  /// As long as this lives, Ctrl-C triggers its token.
+  class Answer {
+   public:
+    explicit Answer(Interrupts& interrupts) : interrupts_(interrupts) {
+      std::scoped_lock const lock(interrupts_.mutex_);
+      interrupts_.answer_ = std::stop_source();
+      interrupts_.answering_ = true;
+      cancel_ = interrupts_.answer_.get_token();
+    }
+    ~Answer() {
+      std::scoped_lock const lock(interrupts_.mutex_);
+      interrupts_.answering_ = false;
+    }
+    Answer(Answer const&) = delete;
+    Answer& operator=(Answer const&) = delete;
+
+    [[nodiscard]] std::stop_token const& cancel() const noexcept { return cancel_; }
+
+   private:
+    Interrupts& interrupts_;
+    std::stop_token cancel_;
+  };
 
   /// Waits until there is input on a file descriptor: true; or until Ctrl-C: false.
   bool wait_for_input(int fd) {

@@ -37,9 +37,8 @@ void converse(auto& conversation, examples::Interrupts& interrupts, bool interac
   bool const terminal = ::isatty(STDIN_FILENO) == 1;
   examples::Input input(interrupts, terminal);
   auto const answer = [&](std::string message) {
-    auto const cancel = interrupts.begin_answer();
-    conversation.answer(std::move(message), cancel);
-    interrupts.end_answer();
+    examples::Interrupts::Answer const scope(interrupts);
+    conversation.answer(std::move(message), scope.cancel());
   };
   if (!interactive) {
     std::string message = input.rest();
@@ -60,7 +59,12 @@ void converse(auto& conversation, examples::Interrupts& interrupts, bool interac
     } else if (message->starts_with('/') && message->find_first_of(" \n") == std::string::npos) {
       std::fprintf(stderr, "(no command %s; /help lists them)\n", message->c_str());
     } else {
-      answer(*std::move(message));
+      try {
+        answer(*std::move(message));
+      } catch (Error const& e) {
+        if (e.code() != Errc::kContextFull) throw;
+        std::fprintf(stderr, "(%s)\n", e.what());
+      }
     }
   }
   if (terminal) std::puts("");

@@ -45,13 +45,15 @@ std::invoke_result_t<F> or_usage_error(F f) {
 }
 
 /// An option whose value is the name of a weight format.
-inline void add_format_to(CommandLine& line, std::string name, std::string help,
+inline void add_format_to(CommandLine& line, std::string names, std::string help,
                           std::optional<lamina::Format>& target) {
-  line.add(std::move(name), "FORMAT", std::move(help), [&target](std::string const& value) {
+  line.add(std::move(names), "FORMAT", std::move(help), [&target](std::string const& value) {
     target = or_usage_error([&] { return lamina::format_named(value); });
   });
 }
 
+/// The same in every program. Those that run no model take them too, so that a script can give all of them the same
+/// options: what has nothing to do there changes nothing.
 struct EngineOptions {
   std::filesystem::path model;
   std::filesystem::path tokenizer;
@@ -61,22 +63,19 @@ struct EngineOptions {
   lamina::SessionOptions session;
 
   void add_to(CommandLine& line, char const* context_help = "tokens of context (default: the model's, up to 4096)") {
-    add_files_to(line);
-    add_threads_to(line);
+    line.add_text("-m, --model", "FILE", "GGUF or llama2.c file (required)", model);
+    line.add_text("--tokenizer", "FILE", "tokenizer of a llama2.c model", tokenizer);
+    add_all_but_files_to(line, context_help);
+  }
+  /// For programs whose file is an argument.
+  void add_all_but_files_to(CommandLine& line, char const* context_help) {
+    line.add_number("--threads", "K", "threads, the caller's included (default: one per CPU)", threads, 1, 1024);
     line.add(
         "--kernel-target", "NAME", "instruction set: reference, sse4, avx2, ... (default: the best)",
         [this](std::string const& name) { kernels = or_usage_error([&] { return &lamina::kernels_named(name); }); });
     add_format_to(line, "--convert", "convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0", convert);
     line.add_number("--prefill-chunk", "N", "prompt tokens per pass (default: 512)", session.prefill_chunk, 1, 65536);
     line.add_number("--context", "N", context_help, session.capacity, 1, std::size_t{1} << 24);
-  }
-  void add_threads_to(CommandLine& line) {
-    line.add_number("--threads", "K", "threads, the caller's included (default: one per CPU)", threads, 1, 1024);
-  }
-  /// The part that programs without a model need.
-  void add_files_to(CommandLine& line) {
-    line.add_text("-m, --model", "FILE", "GGUF or llama2.c file (required)", model);
-    line.add_text("--tokenizer", "FILE", "tokenizer of a llama2.c model", tokenizer);
   }
 };
 

@@ -49,9 +49,12 @@ inline void print_statistics(lamina::GenerationStatistics const& s, double load_
   std::fprintf(stderr, "prompt tokens:       %zu\n", s.prompt_tokens);
   std::fprintf(stderr, "time to first token: %.2f ms\n", 1e3 * s.first_token_seconds);
   std::fprintf(stderr, "prefill:             %.1f tokens/s\n", s.prefill_rate());
+  if (s.steps == 0) {  // the first token comes with the prompt's evaluation
+    std::fprintf(stderr, "decode:              no step (%zu tokens generated)\n", s.generated_tokens);
+    return;
+  }
   std::fprintf(stderr, "decode:              %.1f tokens/s (%zu tokens generated)\n", s.decode_rate(),
                s.generated_tokens);
-  if (s.steps == 0) return;
   double const rate = s.decode_rate() * static_cast<double>(bytes_per_token);
   double const limit = measure_read_bandwidth(threads);
   // Above 100 %: a small model stays in the caches.

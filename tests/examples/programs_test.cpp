@@ -195,6 +195,9 @@ TEST_CASE("tokenize and back") {
   auto const model = model_arguments()[0];
   CHECK(ids_of(run(tokenize, model + Arguments{"--no-bos", "--parse-special"}, "</s>").out) == std::vector<int>{2});
   CHECK(ids_of(run(tokenize, model + Arguments{"--no-bos"}, "</s>").out) != std::vector<int>{2});
+  CHECK(run(tokenize, model + Arguments{"--detokenize"}, "1 2").out.empty());
+  CHECK(run(tokenize, model + Arguments{"--detokenize", "--parse-special"}, "1 2").out == "</s>");
+  CHECK(run(tokenize, model + Arguments{"--detokenize", "--parse-special", "--no-bos"}, "1 2").out == "<s></s>");
   CHECK(run(tokenize, model + Arguments{"--detokenize"}, "12 x").code == 2);
   CHECK(run(tokenize, model + Arguments{"--detokenize"}, "512").code == 1);
 }
@@ -234,11 +237,20 @@ TEST_CASE("wrong options: a message and exit code 2; errors: a message and exit 
   }
   CHECK(run(generate, {"-p", "x"}).code == 2);
   CHECK(run(logits, {"-m", path.string(), "--ids", "", "-o", "/dev/null"}).code == 2);
-  CHECK(run(logits, {"-m", path.string(), "--ids", "1 512", "-o", "/dev/null"}).code == 1);
+  auto const outside = run(logits, {"-m", path.string(), "--ids", "1 512", "-o", "/dev/null"});
+  CHECK(outside.code == 1);
+  CHECK(outside.err ==
+        "logits: " + path.string() + ": forward: batch item 0, token 1 is 512, the vocabulary has 512\n");
   auto const absent = run(generate, {"-m", "no such file", "-p", "x"});
   CHECK(absent.code == 1);
   CHECK(absent.err.find("no such file") != std::string::npos);
-  CHECK(run(generate, base + Arguments{"--context", "32", "-p", std::string(500, 'x')}).code == 1);
+  auto const too_long = run(generate, base + Arguments{"--context", "3", "-p", "Once upon a time"});
+  CHECK(too_long.code == 1);
+  CHECK(too_long.err.starts_with("generate: " + path.string() + ": the context of 3 tokens "));
+  auto const filled = run(generate, base + Arguments{"--context", "7", "-p", "Once", "--ids", "--quiet"});
+  CHECK(filled.code == 0);
+  CHECK(filled.err == "(the text ends here: the context of 7 tokens is full)\n");
+  CHECK(run(generate, base + Arguments{"-n", "1"}).err.find("decode:              no step (1 ") != std::string::npos);
   for (char const* mode : {"", " --ids"}) {
     auto const full = generate.string() + " -m " + path.string() + " -p x -n 5 --quiet" + mode + " >/dev/full";
     auto const lost = run("/bin/sh", {"-c", full});
@@ -264,6 +276,9 @@ TEST_CASE("chat: one question from a file") {
   CHECK(none.code == 1);
   CHECK(none.err.find("chat") != std::string::npos);
   CHECK(run(chat, {"-m", path.string(), "--chat-format", "telegram"}, "").code == 2);
+  auto const too_long = run(chat, Arguments{"-m", path.string(), "--context", "20"} + kChat, std::string(500, 'x'));
+  CHECK(too_long.code == 1);
+  CHECK(too_long.err.find("the message is too long: ") != std::string::npos);
 }
 
 TEST_CASE("chat: commands, multi-line messages, history and its end") {

@@ -88,6 +88,11 @@ TEST_CASE("quantize writes the shipped files, and what --convert gives") {
     CHECK(read_file(stored.path).size() > 5 * 2000 * sizeof(float));
     CHECK((read_file(stored.path) == read_file(converted.path)));
   }
+  TemporaryFile const same("same.gguf");  // the options of generate
+  CHECK(run(quantize, {"-m", tiny("F16"), "-o", same.path.string(), "--convert", "Q4_0", "--threads", "2",
+                       "--kernel-target", "reference", "--prefill-chunk", "8"})
+            .code == 0);
+  CHECK((read_file(same.path) == read_file(tiny("Q4_0"))));
   CHECK(run(quantize, {"-m", tiny("F16"), "-o", "x.gguf"}).code == 2);
   CHECK(run(quantize, {"-m", tiny("F16"), "--format", "Q4_0"}).code == 2);
   CHECK(run(quantize, {"-m", tiny("F16"), "-o", "/no/such/folder/x.gguf", "--format", "Q4_0"}).code == 1);
@@ -234,5 +239,6 @@ TEST_CASE("accuracy: a faulty evaluation set is an error that names file and lin
   std::ofstream(file.path, std::ios::binary) << "g\tc\tphrasing\t" << std::string(200, '7') << "\tanswer\n";
   auto const full = run(accuracy, {"-m", tiny("F16"), "--context", "32", "-f", file.path.string()});
   CHECK(full.code == 1);
-  CHECK(full.err.find(file.path.string() + ":1: generate: the prompt has ") != std::string::npos);
+  CHECK(full.err.find(file.path.string() + ":1: ") != std::string::npos);
+  CHECK(full.err.find("the context of 32 tokens") != std::string::npos);
 }
