@@ -9,6 +9,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -38,6 +39,9 @@ inline constexpr std::size_t kKvHeads = 8;
 inline constexpr std::size_t kHeadDim = 64;
 inline constexpr std::size_t kVocab = 128256;
 
+/// Tokens whose activations a kernel takes at once: decoding, small batches and speculation, prefill.
+inline constexpr std::array<std::size_t, 6> kRows{1, 2, 4, 8, 32, 512};
+
 /// What one iteration reads and computes.
 struct Work {
   double bytes = 0;
@@ -54,7 +58,7 @@ inline HardwareCounters const& hardware_counters() {
 /// Runs the benchmark's iterations, counts included. By its own clock, since Google Benchmark tells no time to the code
 /// it times.
 template <class Body>
-double seconds_per_call(benchmark::State& state, Body body) {
+double seconds_per_call(benchmark::State& state, Body&& body) {
   auto const counts_before = hardware_counters().read();
   auto const begin = std::chrono::steady_clock::now();
   for (auto _ : state) {
@@ -83,7 +87,7 @@ class Suite {
 
   /// Times `body()` and sets the counters from `work`, which one call does with n_threads threads.
   template <class Body>
-  void time(benchmark::State& state, Work const& work, Target target, std::size_t n_threads, Body body) {
+  void time(benchmark::State& state, Work const& work, Target target, std::size_t n_threads, Body&& body) {
     double const calls_per_second = 1.0 / seconds_per_call(state, body);
     auto const share = [&](char const* name, double amount, double limit) {
       if (amount > 0 && limit > 0) state.counters[name] = amount * calls_per_second / limit;
