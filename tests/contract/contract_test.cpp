@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -12,63 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "lamina/model/llama.hpp"
-#include "lamina/model/model.hpp"
-#include "lamina/model/session.hpp"
-#include "model/random_model.hpp"
+#include "contract/variants.hpp"
 
 using namespace lamina;
 using namespace lamina::test;
-
-namespace {
-
-constexpr std::size_t kTokens = 75;  // three blocks of the cache, the last one not full
-
-using Cache = ContiguousCache<KvElement::kF16>;
-
-Model<Llama> load(Checkpoint const& checkpoint, LoadOptions options = {}) {
-  return Model<Llama>::load(checkpoint, std::move(options));
-}
-
-/// Logits after every token, computed in chunks of the given length.
-template <class C = Cache, class M>
-Bits run(M const& model, std::vector<Token> const& tokens, std::size_t chunk) {
-  Session<M, C> session(model, {.capacity = tokens.size(), .prefill_chunk = chunk, .max_logits = chunk});
-  Bits all;
-  for (std::size_t i = 0; i < tokens.size(); i += chunk) {
-    Logits const logits = session.evaluate(std::span(tokens).subspan(i, std::min(chunk, tokens.size() - i)));
-    for (std::size_t r = 0; r < logits.rows; ++r) {
-      Bits const row = bits_of(logits.row(r));
-      all.insert(all.end(), row.begin(), row.end());
-    }
-  }
-  return all;
-}
-
-struct Variant {
-  Format format;
-  bool tied;
-  std::uint64_t fingerprint;  // of the logits, on every machine, compiler and build
-};
-
-constexpr std::array kVariants{
-    Variant{Format::kF32, true, 0x3cee695497161568},  Variant{Format::kF16, false, 0x49c5141b9266b613},
-    Variant{Format::kBF16, true, 0x917129913873d9dc}, Variant{Format::kQ8_0, false, 0xdc875f15a8c9d42a},
-    Variant{Format::kQ4_0, true, 0x8e85621de4896ec6}, Variant{Format::kQ6_K, false, 0xed749b45e172045b},
-    Variant{Format::kQ4_K, true, 0x4078922c0273c8a8},
-};
-
-RandomModel model_of(Variant const& v) { return wide_enough({.format = v.format, .tied = v.tied}, v.format); }
-
-template <class F>
-void for_each_variant(F const& f) {
-  for (Variant const& v : kVariants) {
-    CAPTURE(traits(v.format).name);
-    f(v, random_checkpoint(model_of(v)), random_tokens(kTokens, RandomModel{}.n_vocab));
-  }
-}
-
-}  // namespace
 
 TEST_CASE("the logits' fingerprint is the one on record") {
   for_each_variant([](Variant const& v, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
@@ -85,37 +31,6 @@ TEST_CASE("chunks of the prompt change no bit") {
       CHECK(run(model, tokens, chunk) == whole);
     }
   });
-}
-
-TEST_CASE("threads change no bit") {
-  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
-    Bits const serial = run(load(checkpoint), tokens, kTokens);
-    for (std::size_t const threads : {2u, 3u, 4u}) {
-      CAPTURE(threads);
-      auto const model = load(checkpoint, {.threads = threads});
-      CHECK(run(model, tokens, kTokens) == serial);
-      CHECK(run(model, tokens, 7) == serial);
-      CHECK(run(model, tokens, 1) == serial);
-    }
-  });
-}
-
-TEST_CASE("a model wide enough that each product of a decode step is cut among threads") {
-  RandomModel const wide{.n_layers = 1, .dim = 512, .n_heads = 16, .n_kv_heads = 4, .ffn_dim = 1056};
-  for (Variant const& v : kVariants) {
-    CAPTURE(traits(v.format).name);
-    RandomModel m = wide_enough(wide, v.format);
-    m.format = v.format;
-    auto const checkpoint = random_checkpoint(m);
-    // From 128 tokens on attention is cut, too; one format shows it.
-    auto const tokens = random_tokens(v.format == Format::kQ8_0 ? 140 : 40, m.n_vocab);
-    Bits const serial = run(load(checkpoint), tokens, 40);
-    for (std::size_t const threads : {2u, 3u, 4u}) {
-      auto const model = load(checkpoint, {.threads = threads});
-      CHECK(run(model, tokens, 40) == serial);
-      CHECK(run(model, tokens, 1) == serial);
-    }
-  }
 }
 
 TEST_CASE("every instruction set with FMA gives the reference's bits; others are close") {
