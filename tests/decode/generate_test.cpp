@@ -68,6 +68,21 @@ TEST_CASE("works with the standard's views") {
     squares.push_back(t);
   }
   CHECK(squares == Tokens{4, 9, 16});
+
+  // With a sampler of the caller's, and with a stage that cannot be assigned.
+  int seen = 0;
+  auto sampler = stage([&seen](Candidates&) { ++seen; }) | greedy();
+  std::size_t count = 0;
+  for (Token const t : generate(session, Tokens{1}, sampler) | std::views::take(2)) count += t > 0 ? 1 : 0;
+  CHECK(count == 2);
+  CHECK(seen >= 2);
+  auto const start = [&](std::size_t max_tokens) {
+    auto count_calls = stage([&seen](Candidates&) { ++seen; });
+    return generate(session, Tokens{1}, std::move(count_calls) | greedy(), {.max_tokens = max_tokens});
+  };
+  auto run = start(5);
+  run = start(3);
+  CHECK(collect(run).size() == 3);
 }
 
 TEST_CASE("reasons to end") {

@@ -195,6 +195,12 @@ TEST_CASE("Bad ids and values are named") {
               "'tokenizer.ggml.token_type'", "element 2 is 7");
   check_error(spm().set("tokenizer.ggml.token_type", std::vector<std::int32_t>{2, 3, 3, 6, 6}), Errc::kCorrupt,
               "'tokenizer.ggml.tokens'", "element 4 'a' is of type byte");
+  Strings const with_long{"<unk>", "<s>", "</s>", "<0x41>", std::string(kMaxSpecialBytes + 1, 'a')};
+  CHECK_NOTHROW(Tokenizer(read_vocabulary(spm().set("tokenizer.ggml.tokens", with_long).build("good.gguf"))));
+  check_error(spm()
+                  .set("tokenizer.ggml.tokens", with_long)
+                  .set("tokenizer.ggml.token_type", std::vector<std::int32_t>{2, 3, 3, 6, 4}),
+              Errc::kCorrupt, "'tokenizer.ggml.tokens'", "is a special token of 257 bytes, expected up to 256");
   check_error(bpe().set("tokenizer.ggml.add_bos_token", true), Errc::kCorrupt, "'tokenizer.ggml.add_bos_token'",
               "no 'tokenizer.ggml.bos_token_id'");
   for (std::string const merge : {"ab", "", " ", "a ", " b"}) {

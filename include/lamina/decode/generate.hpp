@@ -22,6 +22,38 @@
 
 namespace lamina::inline v0_1 {
 
+namespace detail {
+
+/// A value that can be assigned by moving even where T cannot be, as most lambdas; a range needs that to be piped on.
+template <class T>
+class Held {
+ public:
+  explicit Held(T&& value) : value_(std::in_place, std::move(value)) {}
+  Held(Held&&) = default;
+  Held& operator=(Held&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    if (this != &other) value_.emplace(*std::move(other.value_));
+    return *this;
+  }
+  ~Held() = default;
+  T& operator*() noexcept { return *value_; }
+
+ private:
+  std::optional<T> value_;  // never empty
+};
+
+/// The caller's object.
+template <class T>
+class Held<T&> {
+ public:
+  explicit Held(T& value) noexcept : value_(&value) {}
+  T& operator*() const noexcept { return *value_; }
+
+ private:
+  T* value_;
+};
+
+}  // namespace detail
+
 /// A generation under way: a single-pass input range of tokens. After the loop, finish() and statistics() tell about
 /// it.
 ///
@@ -123,7 +155,7 @@ class Generation {
   void choose(std::span<float const> logits) {
     if (options_.max_tokens == 0) return stop(FinishReason::kMaxTokens);
     if (options_.cancel.stop_requested()) return stop(FinishReason::kCancelled);
-    Token const token = sampler_(logits, session_->tokens());
+    Token const token = (*sampler_)(logits, session_->tokens());
     if (is_stop(token)) return stop(FinishReason::kStopToken);
     pending_ = token;
     ++statistics_.generated_tokens;
@@ -147,7 +179,7 @@ class Generation {
 
   S* session_;
   std::vector<Token> prompt_;
-  SamplerRef sampler_;
+  detail::Held<SamplerRef> sampler_;
   GenerateOptions options_;
   GenerationStatistics statistics_;
   std::optional<Token> pending_;

@@ -35,7 +35,7 @@ class SpecialTokens {
     }
   }
 
-  /// The longest special token that starts at text[pos], or none. At most its length in steps.
+  /// The longest special token that starts at text[pos], or none. At most its length in steps, kMaxSpecialBytes.
   [[nodiscard]] Match match(std::string_view text, std::size_t pos, Filter filter) const {
     Match best;
     if (!starts_[static_cast<unsigned char>(text[pos])]) return best;

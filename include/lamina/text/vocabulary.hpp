@@ -42,6 +42,10 @@ constexpr bool is_special(TokenType type) noexcept {
   return type == TokenType::kControl || type == TokenType::kUnknown || type == TokenType::kUserDefined;
 }
 
+/// Bytes of the longest special token that is accepted. Those of real models have some 40; text is searched for them
+/// at each of its bytes.
+inline constexpr std::size_t kMaxSpecialBytes = 256;
+
 struct Vocabulary {
   std::string source;  // the file, for messages
   TokenizerModel model = TokenizerModel::kSentencePiece;

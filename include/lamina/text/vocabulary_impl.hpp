@@ -139,6 +139,12 @@ LAMINA_INLINE void check_vocabulary(Vocabulary const& vocabulary) {
     fail(Errc::kCorrupt, vocabulary.source, ": key 'tokenizer.ggml.add_", key,
          "_token' is true, but there is no 'tokenizer.ggml.", key, "_token_id'");
   }
+  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    if (!is_special(vocabulary.types[i]) || vocabulary.tokens[i].size() <= kMaxSpecialBytes) continue;
+    fail(Errc::kCorrupt, vocabulary.source, ": key 'tokenizer.ggml.tokens' element ", i, " '",
+         detail::printable(vocabulary.tokens[i]), "...' is a special token of ", vocabulary.tokens[i].size(),
+         " bytes, expected up to ", kMaxSpecialBytes);
+  }
   if (vocabulary.model != TokenizerModel::kSentencePiece) return;
   for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     if (vocabulary.types[i] != TokenType::kByte || detail::byte_of_token(vocabulary.tokens[i])) continue;
