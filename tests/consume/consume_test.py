@@ -101,8 +101,29 @@ def find_package(options, work):
         check_fingerprint(work / "b" / program, work)
 
 
+def sources_of_dependencies(work):
+    """CMake's options for a machine without the dependencies' packages, where FetchContent has brought their sources:
+    folders that lead to the installed headers."""
+    folders = [Path("/usr/local/include"), Path("/usr/include"), Path("/usr/include/eigen3")]
+    flags = []
+    for name, package, headers in [("hwy", "hwy", "hwy"), ("eigen", "Eigen3", "Eigen"), ("xsimd", "xsimd", "xsimd")]:
+        source = work / f"{name}-source"
+        include = source / "include" if name == "xsimd" else source
+        include.mkdir(parents=True)
+        (include / headers).symlink_to(next(folder / headers for folder in folders if (folder / headers).is_dir()))
+        flags += [f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON", f"-DFETCHCONTENT_SOURCE_DIR_{name.upper()}={source}"]
+    return flags
+
+
 def fetch_content(options, work):
-    configure(options, "fetch_content", work / "b", f"-DFETCHCONTENT_SOURCE_DIR_LAMINA={ROOT}")
+    """lamina by FetchContent, and its dependencies by its own fallback."""
+    configure(options, "fetch_content", work / "b", f"-DFETCHCONTENT_SOURCE_DIR_LAMINA={ROOT}",
+              "-DFETCHCONTENT_FULLY_DISCONNECTED=ON", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+              *sources_of_dependencies(work))
+    commands = (work / "b" / "compile_commands.json").read_text()
+    for name in ["hwy-source", "eigen-source", "xsimd-source/include"]:
+        if f"-isystem {work / name} " not in commands:
+            raise Failure(f"{name} is not where headers are looked for:\n{commands}")
     run("cmake", "--build", work / "b")
     check_fingerprint(work / "b" / "compiled", work)
 
