@@ -149,6 +149,22 @@ TEST_CASE("a model can be written twice, a key set twice has the last value") {
   CHECK(Checkpoint::open(folder.file("a.gguf")).metadata().require<std::string_view>("key") == "one");
 }
 
+TEST_CASE("versions 2 and 3 differ in their number only") {
+  TemporaryFolder const folder;
+  Bytes const data = counted(64, 0);
+  auto const written = [&](std::uint32_t version) {
+    auto const path = folder.file("v" + std::to_string(version) + ".gguf");
+    GgufWriter writer(32, version);
+    writer.set("key", "value").add("t", Format::kF32, {16}, data).write(path);
+    CHECK(Checkpoint::open(path).metadata().require<std::string_view>("key") == "value");
+    return read_file(path);
+  };
+  Bytes v2 = written(2);
+  CHECK(v2[4] == std::byte{2});
+  v2[4] = std::byte{3};
+  CHECK(v2 == written(3));
+}
+
 TEST_CASE("wrong arguments are refused when they come") {
   Bytes const data = counted(64, 0);
   GgufWriter writer;
@@ -163,6 +179,8 @@ TEST_CASE("wrong arguments are refused when they come") {
   check_error([&] { writer.set("split.no", 1u); }, Errc::kInvalidArgument, {"split.no"});
   check_error([] { GgufWriter(4); }, Errc::kInvalidArgument, {"alignment 4"});
   check_error([] { GgufWriter(48); }, Errc::kInvalidArgument, {"alignment 48"});
+  check_error([] { GgufWriter(32, 1); }, Errc::kInvalidArgument, {"version 1"});
+  check_error([] { GgufWriter(32, 4); }, Errc::kInvalidArgument, {"version 4"});
 }
 
 TEST_CASE("a failure leaves the old file and nothing else") {

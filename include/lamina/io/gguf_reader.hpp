@@ -30,7 +30,6 @@
 namespace lamina::inline v0_1::detail {
 
 inline constexpr std::string_view kGgufMagic = "GGUF";
-inline constexpr std::uint32_t kGgufVersion = 3;
 inline constexpr std::uint32_t kGgufDefaultAlignment = 32;
 inline constexpr std::string_view kGgufAlignmentKey = "general.alignment";
 

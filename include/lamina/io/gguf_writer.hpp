@@ -1,4 +1,4 @@
-// Writes GGUF version 3, in one file or split over several.
+// Writes GGUF, version 3 or 2, in one file or split over several.
 //
 //   GgufWriter writer;
 //   writer.set("general.architecture", "llama").set("llama.block_count", std::uint32_t{5});
@@ -45,10 +45,9 @@ struct SplitLimits {
 /// A file appears at its path whole or not at all. write() is const: the same model can be written again.
 class GgufWriter {
  public:
-  /// Throws Error{kInvalidArgument} unless the alignment of tensor data is a power of two, 8 or more.
-  explicit GgufWriter(std::uint32_t alignment);
-  /// Aligned to 32 bytes.
-  GgufWriter();
+  /// Throws Error{kInvalidArgument} unless the alignment of tensor data is a power of two, 8 or more, and the version
+  /// 2 or 3. Little endian, as all that is written here, the two have the same bytes but for their number.
+  explicit GgufWriter(std::uint32_t alignment = 32, std::uint32_t version = 3);
 
   /// Sets a key to a bool, number, text, or range of such (see MetadataValue); a second call replaces the value.
   /// Throws Error{kInvalidArgument} for general.alignment and split.*, which the writer sets.
@@ -106,6 +105,7 @@ class GgufWriter {
   void write_data(detail::OutputFile& file, Tensor const& tensor) const;
 
   std::uint32_t alignment_;
+  std::uint32_t version_;
   MetadataBuilder metadata_;
   std::vector<Tensor> tensors_;
   std::unordered_set<std::string> names_;

@@ -22,13 +22,13 @@
 
 namespace lamina::inline v0_1 {
 
-LAMINA_INLINE GgufWriter::GgufWriter(std::uint32_t alignment) : alignment_(alignment) {
+LAMINA_INLINE GgufWriter::GgufWriter(std::uint32_t alignment, std::uint32_t version)
+    : alignment_(alignment), version_(version) {
   if (!detail::is_gguf_alignment(alignment)) {
     fail(Errc::kInvalidArgument, "GgufWriter: alignment ", alignment, ", expected a power of two from 8 on");
   }
+  if (version != 2 && version != 3) fail(Errc::kInvalidArgument, "GgufWriter: version ", version, ", expected 2 or 3");
 }
-
-LAMINA_INLINE GgufWriter::GgufWriter() : GgufWriter(detail::kGgufDefaultAlignment) {}
 
 LAMINA_INLINE bool GgufWriter::is_own_key(std::string_view key) noexcept {
   return key == detail::kGgufAlignmentKey || key == detail::kSplitNoKey || key == detail::kSplitCountKey ||
@@ -143,7 +143,7 @@ LAMINA_INLINE std::vector<std::span<GgufWriter::Tensor const>> GgufWriter::cut(S
 LAMINA_INLINE detail::Bytes GgufWriter::header(MetadataBuilder const& metadata, std::span<Tensor const> tensors) const {
   detail::Bytes out;
   detail::append(out, std::as_bytes(std::span(detail::kGgufMagic)));
-  detail::append_number(out, detail::kGgufVersion);
+  detail::append_number(out, version_);
   auto const entries = metadata.entries();
   detail::append_number(out, static_cast<std::uint64_t>(tensors.size()));
   detail::append_number(out, static_cast<std::uint64_t>(entries.size()));
