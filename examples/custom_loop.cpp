@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   line.add_text("-p, --prompt", "TEXT", "the text to continue", prompt);
 
   return examples::run_program(line, argc, argv, [&] {
+    if (prompt.empty()) throw examples::UsageError("no text: give one with -p TEXT");
     auto const checkpoint = examples::open_checkpoint(engine);
     auto const tokenizer = examples::open_tokenizer(checkpoint, engine);
     auto sampler = NoEcho{} | top_k(40) | temperature(0.7F) | draw(42);

@@ -335,6 +335,7 @@ TEST_CASE("custom_loop and embed_in_app") {
   LAMINA_REQUIRE_EXAMPLE(custom_loop, "custom_loop");
   LAMINA_REQUIRE_EXAMPLE(embed_in_app, "embed_in_app");
   auto const loop = run(custom_loop, {"-m", path.string(), "--threads", "2"});
+  CHECK(run(custom_loop, {"-m", path.string(), "-p", ""}).code == 2);
   CHECK(loop.code == 0);
   CHECK(loop.out.size() > 50);
   for (char const* threads : {"1", "4"}) {
