@@ -12,9 +12,9 @@ int main(int argc, char** argv) {
                              "Writes a model with its matrices in another format, as --convert makes them at load.");
   examples::EngineOptions engine;
   std::filesystem::path output;
-  engine.add_to(line, "no matter here, as no model runs");
+  line.add_text("-m, --model", "FILE", "GGUF or llama2.c file (required)", engine.model);
   line.add_text("-o, --output", "FILE", "the GGUF file to write (required)", output);
-  examples::add_format_to(line, "--format", "the same as --convert; one of them is required", engine.convert);
+  engine.add_all_but_files_to(line, "no matter here, as no model runs", "--format, --convert");
 
   return examples::run_program(line, argc, argv, [&] {
     if (output.empty()) throw examples::UsageError("no output: give it with -o FILE");

@@ -2,8 +2,8 @@
 // and the same by xsimd where it is a fair comparison. Few rows stay in the caches, as they do in a model.
 //
 // An operation is one addition, multiplication, comparison or conversion of the kernel's definition (docs/numerics.md);
-// an exponential, a root or a sine counts as one too, whatever it takes. The shares say which limit is the nearer one:
-// above 1 of the read bandwidth means that the data came from a cache.
+// an exponential, a root or a sine counts as one too, whatever it takes. Bytes are those read and those written, so
+// that a share of the read bandwidth well above 1 means that the data came from a cache.
 #include <cstring>
 
 #include "bench/kernels/baselines.hpp"

@@ -2,9 +2,10 @@
 //
 // Names read kernel/target/format or element/shape/rows/threads, so that a filter picks any cut:
 //   kernels --benchmark_filter='matmul/avx2/Q4_0/8192x2048/rows:8/threads:1/'
-// Counters: GB/s of memory that the kernel must read, Gop/s (two per multiply-add), share_bw of the read bandwidth and
-// share_peak of the target's integer or float peak, both measured by this program for as many threads; and where the
-// machine has hardware counters, cycles and instructions of a call, all threads together.
+// Counters: GB/s of memory that the kernel must read (elementwise kernels: read and write), Gop/s (two per
+// multiply-add), share_bw of the read bandwidth and share_peak of the target's integer or float peak, both measured by
+// this program for as many threads; and where the machine has hardware counters, cycles and instructions of a call, all
+// threads together.
 #pragma once
 
 #include <benchmark/benchmark.h>

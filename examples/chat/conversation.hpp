@@ -89,29 +89,32 @@ class Conversation {
   }
 
  private:
-  /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. A message that
-  /// does not fit alone is dropped and an error.
+  using Messages = std::vector<lamina::ChatMessage>;
+
+  /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. A new message
+  /// that does not fit alone is an error, and the conversation is as before.
   std::vector<lamina::Token> fit() {
-    std::size_t const first = system_.empty() ? 0 : 1;
-    std::size_t const room = std::min(max_tokens_, session_.capacity() / 4);
-    std::size_t dropped = 0;
-    for (;;) {
-      auto ids = format_.begin(std::span<lamina::ChatMessage const>(messages_));
-      if (ids.size() + room <= session_.capacity()) {
-        if (dropped != 0)
-          std::fprintf(stderr, "(the oldest %zu messages were dropped: the context is full)\n", dropped);
-        return ids;
-      }
-      if (messages_.size() <= first + 1) {
-        messages_.pop_back();
-        lamina::fail(lamina::Errc::kContextFull, "the message is too long: ", ids.size(), " tokens and room for ", room,
-                     " of an answer, the context has ", session_.capacity());
-      }
-      // A question and its answer.
-      auto const oldest = messages_.begin() + static_cast<std::ptrdiff_t>(first);
-      messages_.erase(oldest, oldest + 2);
-      dropped += 2;
+    auto const turns = messages_.begin() + (system_.empty() ? 0 : 1);
+    Messages alone(messages_.begin(), turns);
+    alone.push_back(messages_.back());
+    if (!has_room(tokens_of(alone).size())) {
+      messages_.pop_back();
+      lamina::fail(lamina::Errc::kContextFull, "the message is too long: ", tokens_of(alone).size(),
+                   " tokens and an answer do not fit into the context of ", session_.capacity());
     }
+    std::size_t dropped = 0;
+    auto ids = tokens_of(messages_);
+    for (; !has_room(ids.size()); ids = tokens_of(messages_), dropped += 2) {
+      messages_.erase(turns, turns + 2);  // a question and its answer
+    }
+    if (dropped != 0) std::fprintf(stderr, "(the oldest %zu messages were dropped: the context is full)\n", dropped);
+    return ids;
+  }
+  [[nodiscard]] std::vector<lamina::Token> tokens_of(Messages const& messages) const {
+    return format_.begin(std::span<lamina::ChatMessage const>(messages));
+  }
+  [[nodiscard]] bool has_room(std::size_t n_tokens) const {
+    return n_tokens + std::min(max_tokens_, session_.capacity() / 4) <= session_.capacity();
   }
 
   lamina::Session<M> session_;

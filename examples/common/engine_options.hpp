@@ -52,8 +52,8 @@ inline void add_format_to(CommandLine& line, std::string names, std::string help
   });
 }
 
-/// The same in every program. Those that run no model take them too, so that a script can give all of them the same
-/// options: what has nothing to do there changes nothing.
+/// The same in every program, but for the files. Those that run no model take them too, so that a script can give all
+/// of them the same options: one that has nothing to do there is ignored.
 struct EngineOptions {
   std::filesystem::path model;
   std::filesystem::path tokenizer;
@@ -68,12 +68,12 @@ struct EngineOptions {
     add_all_but_files_to(line, context_help);
   }
   /// For programs whose file is an argument.
-  void add_all_but_files_to(CommandLine& line, char const* context_help) {
+  void add_all_but_files_to(CommandLine& line, char const* context_help, char const* convert_names = "--convert") {
     line.add_number("--threads", "K", "threads, the caller's included (default: one per CPU)", threads, 1, 1024);
     line.add(
         "--kernel-target", "NAME", "instruction set: reference, sse4, avx2, ... (default: the best)",
         [this](std::string const& name) { kernels = or_usage_error([&] { return &lamina::kernels_named(name); }); });
-    add_format_to(line, "--convert", "convert the weights at load: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0", convert);
+    add_format_to(line, convert_names, "convert the weights: F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0", convert);
     line.add_number("--prefill-chunk", "N", "prompt tokens per pass (default: 512)", session.prefill_chunk, 1, 65536);
     line.add_number("--context", "N", context_help, session.capacity, 1, std::size_t{1} << 24);
   }

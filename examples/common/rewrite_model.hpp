@@ -40,23 +40,30 @@ inline std::uint32_t file_type(lamina::Format format) {
   fail(lamina::Errc::kUnsupported, "format ", lamina::traits(format).name, " has no file type");
 }
 
-inline lamina::PackedMatrix pack_tensor(lamina::Checkpoint const& from, lamina::TensorInfo const& tensor,
-                                        lamina::Format target, lamina::ThreadPool& pool) try {
-  auto const cols = static_cast<std::size_t>(tensor.dims[0]);
-  auto const rows = static_cast<std::size_t>(tensor.dims[1]);
-  return lamina::pack_matrix(tensor.format, tensor.bytes, rows, cols, target, pool);
+/// f(), whose errors are about this tensor.
+template <class F>
+auto named(lamina::Checkpoint const& from, lamina::TensorInfo const& tensor, F f) try {
+  return f();
 } catch (std::bad_alloc const&) {
   lamina::fail(lamina::Errc::kInvalidArgument, from.source(), ": tensor '", tensor.name, "': no memory to convert it");
 } catch (lamina::Error const& e) {
   lamina::fail(e.code(), from.source(), ": tensor '", tensor.name, "': ", e.what());
 }
 
-/// A matrix as panels, or row by row as GGUF stores it, given to the sink.
-inline void write_matrix(lamina::PackedView const& panels, bool packed, lamina::ByteSink const& sink) {
+/// A matrix in its new form, given to the sink.
+inline void write_matrix(lamina::Checkpoint const& from, lamina::TensorInfo const& tensor, lamina::Format target,
+                         bool packed, lamina::ThreadPool& pool, lamina::ByteSink const& sink) {
+  auto const cols = static_cast<std::size_t>(tensor.dims[0]);
+  auto const rows = static_cast<std::size_t>(tensor.dims[1]);
+  auto const matrix =
+      named(from, tensor, [&] { return lamina::pack_matrix(tensor.format, tensor.bytes, rows, cols, target, pool); });
+  lamina::PackedView const panels = matrix.view();
   if (packed) return sink({panels.data, panels.bytes()});
-  std::vector<std::byte> out(panels.rows * lamina::row_bytes(panels.format, panels.cols));
-  lamina::unpack_matrix(panels, out);
-  sink(out);
+  sink(named(from, tensor, [&] {
+    std::vector<std::byte> out(rows * lamina::row_bytes(target, cols));
+    lamina::unpack_matrix(panels, out);
+    return out;
+  }));
 }
 
 /// Writes the copy, matrix by matrix: no more than one, in both forms, is in memory. Tells what it wrote on stderr.
@@ -80,7 +87,7 @@ inline void rewrite_model(lamina::Checkpoint const& from, std::filesystem::path 
     auto const cols = static_cast<std::size_t>(tensor.dims[0]);
     lamina::Format const target = how.format ? lamina::quant::choose(*how.format, tensor.format, cols) : tensor.format;
     auto const source = [&, target](lamina::ByteSink const& sink) {
-      write_matrix(pack_tensor(from, tensor, target, pool).view(), how.packed, sink);
+      write_matrix(from, tensor, target, how.packed, pool, sink);
       progress(++done, from.tensors().size());
     };
     if (how.packed) {

@@ -110,7 +110,10 @@ def sources_of_dependencies(work):
         source = work / f"{name}-source"
         include = source / "include" if name == "xsimd" else source
         include.mkdir(parents=True)
-        (include / headers).symlink_to(next(folder / headers for folder in folders if (folder / headers).is_dir()))
+        found = [folder / headers for folder in folders if (folder / headers).is_dir()]
+        if not found:
+            raise Failure(f"no {headers}/ in {folders}")
+        (include / headers).symlink_to(found[0])
         flags += [f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON", f"-DFETCHCONTENT_SOURCE_DIR_{name.upper()}={source}"]
     return flags
 

@@ -1,9 +1,10 @@
 // The numeric contract: the number of threads changes no bit, whichever of a step's operations are cut among them.
+#include <doctest/doctest.h>
+
 #include <cstddef>
 #include <vector>
 
 #include "contract/variants.hpp"
-#include "doctest/doctest.h"
 
 using namespace lamina;
 using namespace lamina::test;

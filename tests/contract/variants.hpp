@@ -1,6 +1,8 @@
 // What the tests of the numeric contract share: a random model in each format, and the bits of all its logits.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -13,8 +15,6 @@
 #include "lamina/model/model.hpp"
 #include "lamina/model/session.hpp"
 #include "model/random_model.hpp"
-
-#include "doctest/doctest.h"
 
 namespace lamina::test {
 

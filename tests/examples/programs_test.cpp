@@ -302,9 +302,10 @@ TEST_CASE("chat: commands, multi-line messages, history and its end") {
   CHECK(full.code == 0);
   CHECK(full.err.find("messages were dropped") != std::string::npos);
   auto const long_message =
-      run(chat, arguments + Arguments{"--context", "64"}, std::string(500, 'x') + "\nHi\n/stats\n");
+      run(chat, arguments + Arguments{"--context", "64"}, "Hi\n" + std::string(500, 'x') + "\n/stats\n");
   CHECK(long_message.code == 0);
   CHECK(long_message.err.find("too long") != std::string::npos);
+  CHECK(long_message.err.find("2 messages") != std::string::npos);
 }
 
 TEST_CASE("chat: Ctrl-C stops the answer, then the program") {

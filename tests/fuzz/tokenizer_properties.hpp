@@ -78,8 +78,8 @@ inline void check_round(Tokenizer const& tokenizer, std::string_view text, Round
     return;
   }
   for (Token const id : ids) require(id >= 0 && static_cast<std::size_t>(id) < tokenizer.size());
+  std::string const decoded = tokenizer.decode(ids, options);
   if (round.is_complete) {
-    std::string const decoded = tokenizer.decode(ids, options);
     require(round.is_exact ? decoded == text : with_spaces(decoded) == with_spaces(text));
   }
   check_stream(tokenizer, ids, tokenizer.decode(ids));

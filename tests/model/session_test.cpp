@@ -145,6 +145,28 @@ TEST_CASE_FIXTURE(Fixture, "a saved session goes on with the same bits; bad file
   CHECK(error_of([&] { session.save(path); }).code() == Errc::kIo);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a capacity within a block is filled, forked and saved to its end, and no further") {
+  std::string folder = (std::filesystem::temp_directory_path() / "lamina_session_XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  auto const path = std::filesystem::path(folder) / "session.bin";
+  using Saved = Session<Model<Llama>, Cache>;
+  Saved session(model, {.capacity = 40, .max_logits = 2});
+  CHECK(session.capacity() == 40);
+  CHECK(error_of([&] { session.prefill(std::span(tokens).first(41)); }).code() == Errc::kContextFull);
+  CHECK(bits_of(session.prefill(std::span(tokens).first(40))) == after(40));
+  CHECK(error_of([&] { session.step(tokens[40]); }).code() == Errc::kContextFull);
+  CHECK(error_of([&] { session.evaluate(std::span(tokens).subspan(40, 1)); }).code() == Errc::kContextFull);
+  session.save(path);
+  CHECK(error_of([&] { Saved::load(path, model, {.capacity = 39}); }).code() == Errc::kContextFull);
+  for (bool const forked : {false, true}) {
+    Saved copy = forked ? session.fork() : Saved::load(path, model, {.capacity = 40});
+    CHECK(copy.length() == 40);
+    copy.truncate(39);
+    CHECK(bits_of(copy.step(tokens[39])) == after(40));
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST_CASE_FIXTURE(Fixture, "options are checked") {
   CHECK(error_of([&] { Session(model, {.prefill_chunk = 0}); }).code() == Errc::kInvalidArgument);
   CHECK(error_of([&] { Session(model, {.capacity = std::numeric_limits<std::size_t>::max()}); }).code() ==

@@ -128,38 +128,43 @@ TEST_CASE("panels are laid out as packed files have them") {
   }
 }
 
-TEST_CASE("NaN and infinity do not become numbers") {
+TEST_CASE("conversion refuses weights that are not finite, or would not be") {
   ThreadPool pool(3);
   std::size_t const rows = 40, cols = 512;
-  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    for (FormatTraits const& to : kFormats) {
-      CAPTURE(to.name);
-      std::vector<float> weights(rows * cols, 0.5F);
-      weights[21 * cols + 300] = weights[37 * cols] = bad;
-      auto const pack = [&](Format from, std::span<std::byte const> bytes) {
-        return pack_matrix(from, bytes, rows, cols, to.format, pool);
-      };
-      if (!to.quantized) {
-        CHECK_NOTHROW(pack(Format::kF32, std::as_bytes(std::span(weights))));  // floats can hold them
-        continue;
-      }
-      try {
-        pack(Format::kF32, std::as_bytes(std::span(weights)));
-        FAIL("no error");
-      } catch (Error const& e) {
-        CHECK(e.code() == Errc::kNotFinite);
-        CHECK(std::string_view(e.what()).starts_with("row 21 holds NaN or infinity"));
-      }
-      // As the scale of a block that is quantized already, too; kept as it is, it reaches the logits.
-      std::vector<std::byte> stored(rows * row_bytes(Format::kQ8_0, cols));
-      Half const scale = to_half(bad);
-      std::memcpy(&stored[5 * row_bytes(Format::kQ8_0, cols)], &scale, sizeof scale);
-      if (to.format == Format::kQ8_0) {
-        CHECK_NOTHROW(pack(Format::kQ8_0, stored));
+  auto const check_refused = [&](Format from, std::span<std::byte const> bytes, Format to, std::string_view row) {
+    CAPTURE(traits(to).name);
+    try {
+      pack_matrix(from, bytes, rows, cols, to, pool);
+      FAIL_CHECK("no error");
+    } catch (Error const& e) {
+      CHECK(e.code() == Errc::kNotFinite);
+      CHECK(std::string_view(e.what()).starts_with(row));
+    }
+  };
+  float const infinity = std::numeric_limits<float>::infinity();
+  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), -infinity, 1e7F}) {
+    std::vector<float> weights(rows * cols, 0.5F);
+    weights[21 * cols + 300] = weights[37 * cols] = bad;
+    auto const bytes = std::as_bytes(std::span(weights));
+    CHECK_NOTHROW(pack_matrix(Format::kF32, bytes, rows, cols, Format::kF32, pool));
+    for (Format const to : {Format::kF16, Format::kQ8_0, Format::kQ4_0})
+      check_refused(Format::kF32, bytes, to, "row 21 ");
+    for (Format const to : {Format::kBF16, Format::kQ6_K, Format::kQ4_K}) {
+      if (bad == 1e7F) {
+        CHECK_NOTHROW(pack_matrix(Format::kF32, bytes, rows, cols, to, pool));
       } else {
-        CHECK_THROWS_AS(pack(Format::kQ8_0, stored), Error);
+        check_refused(Format::kF32, bytes, to, "row 21 ");
       }
     }
+  }
+  // As the scale of a block that is quantized already, too; kept as it is, it reaches the logits.
+  std::vector<std::byte> stored(rows * row_bytes(Format::kQ8_0, cols));
+  Half const scale = to_half(infinity);
+  std::memcpy(&stored[5 * row_bytes(Format::kQ8_0, cols)], &scale, sizeof scale);
+  CHECK_NOTHROW(pack_matrix(Format::kQ8_0, stored, rows, cols, Format::kQ8_0, pool));
+  stored[5 * row_bytes(Format::kQ8_0, cols) + 2] = std::byte{1};
+  for (FormatTraits const& to : kFormats) {
+    if (to.format != Format::kQ8_0) check_refused(Format::kQ8_0, stored, to.format, "row 5 ");
   }
 }
 

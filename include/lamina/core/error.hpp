@@ -23,7 +23,7 @@ enum class Errc : std::uint8_t {
   kInvalidArgument,  // an argument or option outside its domain
   kTokenOutOfRange,  // a token id that is not in the vocabulary
   kContextFull,      // no room left in the KV cache
-  kNotFinite,        // NaN or infinity among the logits, or among weights that are to be quantized
+  kNotFinite,        // NaN or infinity among the logits, or among weights that are to be converted
   kCancelled,        // the caller's stop_token was triggered
 };
 

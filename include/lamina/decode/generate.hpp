@@ -38,7 +38,7 @@ class Held {
   T& operator*() noexcept { return *value_; }
 
  private:
-  std::optional<T> value_;  // never empty
+  std::optional<T> value_;  // empty only where moving a T threw: the generation is then not to be used
 };
 
 /// The caller's object.

@@ -47,7 +47,9 @@ class GgufWriter {
  public:
   /// Throws Error{kInvalidArgument} unless the alignment of tensor data is a power of two, 8 or more, and the version
   /// 2 or 3. Little endian, as all that is written here, the two have the same bytes but for their number.
-  explicit GgufWriter(std::uint32_t alignment = 32, std::uint32_t version = 3);
+  explicit GgufWriter(std::uint32_t alignment, std::uint32_t version = 3);
+  /// Aligned to 32 bytes.
+  GgufWriter();
 
   /// Sets a key to a bool, number, text, or range of such (see MetadataValue); a second call replaces the value.
   /// Throws Error{kInvalidArgument} for general.alignment and split.*, which the writer sets.

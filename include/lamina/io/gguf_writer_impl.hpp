@@ -30,6 +30,8 @@ LAMINA_INLINE GgufWriter::GgufWriter(std::uint32_t alignment, std::uint32_t vers
   if (version != 2 && version != 3) fail(Errc::kInvalidArgument, "GgufWriter: version ", version, ", expected 2 or 3");
 }
 
+LAMINA_INLINE GgufWriter::GgufWriter() : GgufWriter(detail::kGgufDefaultAlignment) {}
+
 LAMINA_INLINE bool GgufWriter::is_own_key(std::string_view key) noexcept {
   return key == detail::kGgufAlignmentKey || key == detail::kSplitNoKey || key == detail::kSplitCountKey ||
          key == detail::kSplitTensorsKey;

@@ -88,14 +88,31 @@ void dequantize_blocks(typename F::Block const* blocks, std::size_t n_blocks, fl
   for (std::size_t b = 0; b < n_blocks; ++b) F::dequantize(blocks[b], out + b * F::kBlock);
 }
 
-/// The inverse, into one row of a panel.
+/// The bits of the largest magnitude, which are ordered as magnitudes are: infinity and NaN come last. Bits, since a
+/// host's -ffast-math would fold std::isfinite.
+inline std::uint32_t largest_magnitude(std::span<float const> x) noexcept {
+  std::uint32_t largest = 0;
+  for (float const value : x) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffff);
+  return largest;
+}
+
+/// The inverse of dequantize_blocks, into one row of a panel. Whether all weights are finite, and stay so.
 template <WeightFormat F>
-void quantize_blocks(float const* in, std::size_t n_blocks, std::size_t row, typename F::PanelBlock* panel) noexcept {
+bool quantize_blocks(float const* in, std::size_t n_blocks, std::size_t row, typename F::PanelBlock* panel) noexcept {
+  constexpr std::uint32_t kInfinity = 0x7f800000;
+  constexpr auto kSafe = std::bit_cast<std::uint32_t>(32768.0F);  // every format has finite numbers for what is below
+  std::uint32_t const largest = largest_magnitude({in, n_blocks * F::kBlock});
+  bool finite = largest < kInfinity;
   for (std::size_t b = 0; b < n_blocks; ++b) {
     typename F::Block block;
     F::quantize(in + b * F::kBlock, block);
     F::pack(block, row, panel[b]);
+    if (largest < kSafe) continue;
+    float kept[F::kBlock];
+    F::dequantize(block, kept);
+    finite = finite && largest_magnitude(kept) < kInfinity;
   }
+  return finite;
 }
 
 /// Packs the rows of one panel, stored one after the other, without conversion: two cache lines or more of each row in
@@ -118,19 +135,12 @@ void pack_blocks(typename F::Block const* first_row, std::size_t n_rows, std::si
   }
 }
 
-/// By its bits: a host's -ffast-math would fold std::isfinite.
-inline bool all_finite(std::span<float const> x) noexcept {
-  constexpr std::uint32_t kExponent = 0x7f800000;
-  auto const is_not = [](float value) { return (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent; };
-  return std::ranges::count_if(x, is_not) == 0;
-}
-
 inline void lower_to(std::atomic<std::size_t>& least, std::size_t value) noexcept {
   for (std::size_t seen = least; value < seen && !least.compare_exchange_weak(seen, value);) {}
 }
 
-/// Packs the rows of one panel: stored blocks of one format, kept as another or the same. Returns the first row that
-/// `target` has no levels for, as it holds NaN or infinity; n_rows where there is none.
+/// Packs the rows of one panel: stored blocks of one format, kept as another or the same. Returns the first row whose
+/// weights are not all finite in both formats, where these differ; n_rows where there is none.
 inline std::size_t pack_panel_of(Format stored, Format target, std::byte const* first_row, std::size_t n_rows,
                                  std::size_t cols, std::byte* panel) noexcept {
   if (stored == target) {
@@ -140,7 +150,6 @@ inline std::size_t pack_panel_of(Format stored, Format target, std::byte const* 
     });
     return n_rows;
   }
-  bool const quantizes = traits(target).quantized;
   std::size_t first_bad = n_rows;
   float weights[kPiece];
   std::size_t const bytes_per_row = row_bytes(stored, cols);
@@ -151,10 +160,10 @@ inline std::size_t pack_panel_of(Format stored, Format target, std::byte const* 
         auto const* blocks = reinterpret_cast<typename F::Block const*>(first_row + r * bytes_per_row);
         dequantize_blocks<F>(blocks + c / F::kBlock, n / F::kBlock, weights);
       });
-      if (quantizes && !all_finite({weights, n})) first_bad = std::min(first_bad, r);
       visit_format(target, [&]<WeightFormat F>() {
         auto* blocks = reinterpret_cast<typename F::PanelBlock*>(panel);
-        quantize_blocks<F>(weights, n / F::kBlock, r, blocks + c / F::kBlock);
+        bool const finite = quantize_blocks<F>(weights, n / F::kBlock, r, blocks + c / F::kBlock);
+        if (!finite) first_bad = std::min(first_bad, r);
       });
     }
   }
@@ -182,8 +191,9 @@ typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) n
 
 /// Packs `rows` x `cols` weights, stored row by row in blocks of `stored` (GGUF's bytes), as panels of `target`.
 /// Where the formats differ each block is dequantized, and quantized as ggml's reference quantizer does.
-/// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols; Error{kNotFinite} for
-/// NaN and infinity among weights that are to be quantized, which would make them numbers.
+/// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols; Error{kNotFinite}
+/// where weights that are to be converted hold NaN or infinity, which a quantizer would make numbers, or become
+/// infinite.
 template <Executor E>
 PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
                          Format target, E& executor) {
@@ -214,8 +224,8 @@ PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::s
     }
   });
   if (first_bad < rows) {
-    fail(Errc::kNotFinite, "row ", first_bad.load(), " holds NaN or infinity, which ", traits(target).name,
-         " cannot hold");
+    fail(Errc::kNotFinite, "row ", first_bad.load(), " holds NaN, infinity, or weights that are too large for ",
+         traits(target).name);
   }
   return packed;
 }

@@ -37,10 +37,10 @@ class Tokenizer {
   /// Error{kInvalidArgument} for 4 GiB of text and more.
   [[nodiscard]] std::vector<Token> encode(std::string_view text, EncodeOptions options = {}) const;
 
-  /// The bytes of `tokens`, as the inverse of encode with the same options: without the space that it puts before each
-  /// run of text, nor the BOS and EOS that it adds. Control tokens give their text if `parse_special`, else nothing;
-  /// `exclude` is not looked at. decode(encode(text, options), options) == text for a vocabulary that has all bytes;
-  /// but SentencePiece takes U+2581 for a space. Throws Error{kTokenOutOfRange}.
+  /// The bytes of `tokens`, without the space that encode puts before each run of text: the inverse of encode with the
+  /// same options. Control and unknown tokens give nothing, or if `parse_special` their text, all but a first BOS and a
+  /// last EOS where encode adds them; `exclude` is not looked at. decode(encode(text, options), options) == text for a
+  /// vocabulary that has all bytes; but SentencePiece takes U+2581 for a space. Throws Error{kTokenOutOfRange}.
   [[nodiscard]] std::string decode(std::span<Token const> tokens, EncodeOptions options = {}) const;
 
   /// The bytes that a token stands for, maybe part of a character; empty for control tokens.

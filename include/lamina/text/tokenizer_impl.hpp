@@ -146,10 +146,11 @@ LAMINA_INLINE std::string_view Tokenizer::piece_in_text(Token token, bool& prefi
 
 LAMINA_INLINE std::string Tokenizer::decode(std::span<Token const> tokens, EncodeOptions options) const {
   Vocabulary const& vocabulary = content_->vocabulary;
-  if (options.add_bos && vocabulary.add_bos && !tokens.empty() && tokens.front() == vocabulary.bos) {
+  bool const without_added = options.parse_special && options.add_bos;  // else they give no text anyway
+  if (without_added && vocabulary.add_bos && !tokens.empty() && tokens.front() == vocabulary.bos) {
     tokens = tokens.subspan(1);
   }
-  if (options.add_bos && vocabulary.add_eos && !tokens.empty() && tokens.back() == vocabulary.eos) {
+  if (without_added && vocabulary.add_eos && !tokens.empty() && tokens.back() == vocabulary.eos) {
     tokens = tokens.first(tokens.size() - 1);
   }
   std::string text;

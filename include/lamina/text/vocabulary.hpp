@@ -30,8 +30,8 @@ enum class PreTokenizer : std::uint8_t { kDefault, kGpt2, kLlama3, kQwen2, kDeep
 enum class TokenType : std::uint8_t {
   kUndefined = 0,
   kNormal = 1,
-  kUnknown = 2,      // stands for what has no token; never rendered
-  kControl = 3,      // steers the model (<s>, <|eot_id|>); parsed from text only on request, never rendered
+  kUnknown = 2,      // stands for what has no token; rendered only on request
+  kControl = 3,      // steers the model (<s>, <|eot_id|>); parsed from text and rendered only on request
   kUserDefined = 4,  // added by the model's author; always found in text, rendered as it is
   kUnused = 5,
   kByte = 6,  // "<0x0A>": one byte

@@ -142,7 +142,7 @@ LAMINA_INLINE void check_vocabulary(Vocabulary const& vocabulary) {
   for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     if (!is_special(vocabulary.types[i]) || vocabulary.tokens[i].size() <= kMaxSpecialBytes) continue;
     fail(Errc::kCorrupt, vocabulary.source, ": key 'tokenizer.ggml.tokens' element ", i, " '",
-         detail::printable(vocabulary.tokens[i]), "...' is a special token of ", vocabulary.tokens[i].size(),
+         detail::printable(vocabulary.tokens[i]), "' is a special token of ", vocabulary.tokens[i].size(),
          " bytes, expected up to ", kMaxSpecialBytes);
   }
   if (vocabulary.model != TokenizerModel::kSentencePiece) return;
