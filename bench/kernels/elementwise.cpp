@@ -32,12 +32,13 @@ Work work_of(std::size_t n, double bytes, double ops) {
 /// Registers `make(rows)` for each number of rows: it gives the body of one iteration, which does work_of_row's work
 /// for each of them.
 template <class Make>
-void add_rows(Suite& suite, std::string const& kernel, Contender who, std::string const& shape, Work work_of_row,
-              Make make) {
+void add_rows(Suite& suite, std::string kernel, Contender who, std::string const& shape, Work work_of_row,
+              Make const& make) {
+  kernel.append("/").append(who.name).append(shape);
   for (std::size_t const rows : kRows) {
     auto const n = static_cast<double>(rows);
     Work const work{.bytes = n * work_of_row.bytes, .float_ops = n * work_of_row.float_ops};
-    add(kernel + "/" + std::string(who.name) + shape + part("rows:", rows),
+    add(kernel + part("rows:", rows),
         [=, &suite](benchmark::State& state) { suite.time(state, work, who.target, 1, make(rows)); });
   }
 }
