@@ -94,8 +94,8 @@ class Conversation {
   /// The messages as tokens, with room for an answer: the oldest turns go as long as they do not fit. A new message
   /// that does not fit alone is an error, and the conversation is as before.
   std::vector<lamina::Token> fit() {
-    auto const turns = messages_.begin() + (system_.empty() ? 0 : 1);
-    Messages alone(messages_.begin(), turns);
+    std::ptrdiff_t const n_system = system_.empty() ? 0 : 1;
+    Messages alone(messages_.begin(), messages_.begin() + n_system);
     alone.push_back(messages_.back());
     if (!has_room(tokens_of(alone).size())) {
       messages_.pop_back();
@@ -105,7 +105,8 @@ class Conversation {
     std::size_t dropped = 0;
     auto ids = tokens_of(messages_);
     for (; !has_room(ids.size()); ids = tokens_of(messages_), dropped += 2) {
-      messages_.erase(turns, turns + 2);  // a question and its answer
+      auto const oldest = messages_.begin() + n_system;
+      messages_.erase(oldest, oldest + 2);  // a question and its answer
     }
     if (dropped != 0) std::fprintf(stderr, "(the oldest %zu messages were dropped: the context is full)\n", dropped);
     return ids;
