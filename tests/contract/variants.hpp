@@ -1,20 +1,18 @@
-// What the tests of the numeric contract share: a random model in each format, and the bits of all its logits.
+// What the tests of the numeric contract share: a random model in each format.
 #pragma once
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "lamina/model/llama.hpp"
 #include "lamina/model/model.hpp"
-#include "lamina/model/session.hpp"
 #include "model/random_model.hpp"
+#include "model/run_in_chunks.hpp"
 
 namespace lamina::test {
 
@@ -24,21 +22,6 @@ using Cache = ContiguousCache<KvElement::kF16>;
 
 inline Model<Llama> load(Checkpoint const& checkpoint, LoadOptions options = {}) {
   return Model<Llama>::load(checkpoint, std::move(options));
-}
-
-/// Logits after every token, computed in chunks of the given length.
-template <class C = Cache, class M>
-Bits run(M const& model, std::vector<Token> const& tokens, std::size_t chunk) {
-  Session<M, C> session(model, {.capacity = tokens.size(), .prefill_chunk = chunk, .max_logits = chunk});
-  Bits all;
-  for (std::size_t i = 0; i < tokens.size(); i += chunk) {
-    Logits const logits = session.evaluate(std::span(tokens).subspan(i, std::min(chunk, tokens.size() - i)));
-    for (std::size_t r = 0; r < logits.rows; ++r) {
-      Bits const row = bits_of(logits.row(r));
-      all.insert(all.end(), row.begin(), row.end());
-    }
-  }
-  return all;
 }
 
 struct Variant {

@@ -19,6 +19,7 @@
 #include "lamina/model/model.hpp"
 #include "lamina/model/session.hpp"
 #include "model/random_model.hpp"
+#include "model/run_in_chunks.hpp"
 #include "test_data.hpp"
 
 using namespace lamina;
@@ -111,21 +112,6 @@ void check_golden(M const& model, std::vector<Golden> const& goldens, double tol
     }
     CHECK(greedy == g.greedy);
   }
-}
-
-/// Logits of each token, one step after the other.
-template <class C, class M>
-Bits run(M const& model, std::vector<Token> const& tokens, std::size_t chunk) {
-  Session<M, C> session(model, {.capacity = 512, .prefill_chunk = chunk, .max_logits = chunk});
-  Bits all;
-  for (std::size_t i = 0; i < tokens.size(); i += chunk) {
-    Logits const logits = session.evaluate(std::span(tokens).subspan(i, std::min(chunk, tokens.size() - i)));
-    for (std::size_t r = 0; r < logits.rows; ++r) {
-      Bits const row = bits_of(logits.row(r));
-      all.insert(all.end(), row.begin(), row.end());
-    }
-  }
-  return all;
 }
 
 std::vector<Token> story(Golden const& g, std::size_t n) {
