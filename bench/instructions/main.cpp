@@ -41,10 +41,7 @@ std::vector<float> values(std::size_t n) {
 struct Data {
   std::vector<float> x = values(kMaxRows * kCols);
   std::vector<float> y = std::vector<float>(kMaxRows * kCols);
-  std::vector<std::int8_t> q = std::vector<std::int8_t>(kMaxRows * kCols);
-  std::vector<float> scale = std::vector<float>(kMaxRows * kCols / kActivationBlock);
-  std::vector<std::int32_t> sum = std::vector<std::int32_t>(kMaxRows * kCols / kActivationBlock);
-  std::vector<std::int32_t> group_sum = std::vector<std::int32_t>(kMaxRows * kCols / kActivationGroup);
+  std::vector<std::byte> q8 = std::vector<std::byte>(kMaxRows * QuantizedRows::row_bytes(kCols));
   std::vector<PackedMatrix> weights;
   AlignedBuffer<std::byte> cache{kContext * kHeadDim * 2 * size_of(KvElement::kF16)};
   std::vector<KvBlockRef> blocks;
@@ -56,16 +53,14 @@ struct Data {
       bench::RandomWeights(t.format, 0.0F, 1.0F, 1).next(rows);
       weights.push_back(pack_matrix(t.format, rows, kOut, kCols, t.format, serial));
     }
-    kernels.quantize_rows(activations(kMaxRows).f32, quantized(kMaxRows));
+    kernels.quantize_rows(activations(kMaxRows).f32, quantized(kMaxRows), 0, 0);
     bench::RandomWeights(Format::kF16, 0.0F, 1.0F, 1).next(cache.span());
     std::size_t const half = kKvBlock * kHeadDim * size_of(KvElement::kF16);
     for (std::size_t at = 0; at < cache.size(); at += 2 * half) {
       blocks.push_back({cache.data() + at, cache.data() + at + half});
     }
   }
-  [[nodiscard]] QuantizedRows quantized(std::size_t rows) {
-    return {q.data(), scale.data(), sum.data(), group_sum.data(), rows, kCols};
-  }
+  [[nodiscard]] QuantizedRows quantized(std::size_t rows) { return {q8.data(), rows, kCols}; }
   [[nodiscard]] Activations activations(std::size_t rows) { return {{x.data(), rows, kCols}, quantized(rows)}; }
 };
 
@@ -92,7 +87,7 @@ std::vector<Case> make_cases(KernelTable const& k, Data& data) {
                                  .blocks = data.blocks});
                      }});
   }
-  cases.push_back({"quantize_rows", [&] { k.quantize_rows(data.activations(4).f32, data.quantized(4)); }});
+  cases.push_back({"quantize_rows", [&] { k.quantize_rows(data.activations(4).f32, data.quantized(4), 0, 0); }});
   cases.push_back(
       {"rms_norm",
        [&] { k.rms_norm(data.activations(4).f32, std::span(data.x).first(kCols), 1e-5F, {data.y.data(), 4, kCols}); }});

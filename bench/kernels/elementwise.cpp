@@ -122,12 +122,9 @@ void add_embed(Suite& suite, KernelTable const& kernels, Contender who, FormatTr
 void add_quantize_rows(Suite& suite, KernelTable const& kernels, Contender who) {
   for (std::size_t const cols : {kDim, kFfnDim}) {
     add_rows(suite, "quantize_rows", who, part("", cols), work_of(cols, 5, 5), [&kernels, cols](std::size_t rows) {
-      std::size_t const blocks = rows * cols / kActivationBlock;
-      return [&kernels, rows, cols, x = random_floats(rows * cols), q = std::vector<std::int8_t>(rows * cols),
-              scale = std::vector<float>(blocks), sum = std::vector<std::int32_t>(blocks),
-              group_sum = std::vector<std::int32_t>(2 * blocks)]() mutable {
-        kernels.quantize_rows({x.data(), rows, cols},
-                              {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols});
+      return [&kernels, rows, cols, x = random_floats(rows * cols),
+              q8 = std::vector<std::byte>(rows * QuantizedRows::row_bytes(cols))]() mutable {
+        kernels.quantize_rows({x.data(), rows, cols}, {q8.data(), rows, cols}, 0, 0);
       };
     });
   }

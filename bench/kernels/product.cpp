@@ -67,19 +67,14 @@ ColdWeights& cold_weights(Format format, MatrixShape shape) {
 /// Rows of activations in both forms.
 struct ActivationRows {
   std::vector<float> f32;
-  std::vector<std::int8_t> q;
-  std::vector<float> scale;
-  std::vector<std::int32_t> sum, group_sum;
+  std::vector<std::byte> q8;
   Activations view;
 
   ActivationRows(KernelTable const& kernels, std::size_t rows, std::size_t cols)
       : f32(random_floats(rows * cols)),
-        q(rows * cols),
-        scale(rows * cols / kActivationBlock),
-        sum(rows * cols / kActivationBlock),
-        group_sum(rows * cols / kActivationGroup),
-        view{{f32.data(), rows, cols}, {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols}} {
-    kernels.quantize_rows(view.f32, view.q8);
+        q8(rows * QuantizedRows::row_bytes(cols)),
+        view{{f32.data(), rows, cols}, {q8.data(), rows, cols}} {
+    kernels.quantize_rows(view.f32, view.q8, 0, 0);
   }
 };
 
@@ -96,11 +91,13 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
   Work const work{static_cast<double>(first.bytes()), quantized ? ops : 0.0, quantized ? 0.0 : ops};
 
   // Cut as a model cuts it (model/cpu_backend.hpp).
-  lamina::detail::Grid const grid{.n_units = first.panels(),
-                                  .n_rows = rows,
-                                  .unit_work = kPanelRows * shape.cols,
-                                  .unit_bytes = first.panel_bytes,
-                                  .row_bytes = quantized ? shape.cols * 5 / 4 : shape.cols * sizeof(float)};
+  lamina::detail::Grid const grid{
+      .n_units = first.panels(),
+      .n_rows = rows,
+      .unit_work = kPanelRows * shape.cols,
+      .unit_bytes = first.panel_bytes,
+      .row_bytes = quantized ? QuantizedRows::row_bytes(shape.cols) : shape.cols * sizeof(float),
+      .tile_bytes = lamina::detail::tile_bytes()};
   ThreadPool& pool = suite.pool(n_threads);
   suite.time(state, work, kernels.target, n_threads, [&] {
     PackedView const w = weights.next();

@@ -1,4 +1,6 @@
 // Products: every table of this CPU equals the scalar reference to the bit; the reference equals a plain definition.
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -17,19 +19,14 @@ using namespace lamina;
 namespace {
 
 struct Quantized {
-  std::vector<std::int8_t> q;
-  std::vector<float> scale;
-  std::vector<std::int32_t> sum, group_sum;
-  std::size_t rows, cols;
+  std::vector<std::byte> bytes;
+  QuantizedRows rows;
 
   Quantized(std::size_t n_rows, std::size_t n_cols)
-      : q(n_rows * n_cols),
-        scale(n_rows * n_cols / 32),
-        sum(n_rows * n_cols / 32),
-        group_sum(n_rows * n_cols / 16),
-        rows(n_rows),
-        cols(n_cols) {}
-  QuantizedRows view() { return {q.data(), scale.data(), sum.data(), group_sum.data(), rows, cols}; }
+      : bytes(n_rows * QuantizedRows::row_bytes(n_cols)), rows(bytes.data(), n_rows, n_cols) {}
+  Quantized(KernelTable const& table, MatrixView<float const> x) : Quantized(x.rows, x.cols) {
+    table.quantize_rows(x, rows, 0, 0);
+  }
 };
 
 enum class Values { kNormal, kExtreme };
@@ -105,8 +102,8 @@ void check_case(Case const& c) {
   auto const x = random_floats(c.rows * c.cols, c.values, random);
   MatrixView<float const> const x_view(x.data(), c.rows, c.cols);
   Quantized q8(c.rows, c.cols);
-  if (traits(c.format).quantized) reference_kernels().quantize_rows(x_view, q8.view());
-  Activations const activations{x_view, q8.view()};
+  if (traits(c.format).quantized) reference_kernels().quantize_rows(x_view, q8.rows, 0, 0);
+  Activations const activations{x_view, q8.rows};
   auto const before = random_floats(c.rows * c.out, Values::kNormal, random);
   std::size_t const panels = w.view().panels();
 
@@ -163,14 +160,14 @@ TEST_CASE("a row's result does not depend on the rows beside it, nor on the view
     auto const x = random_floats(rows * stride, Values::kNormal, random);
     MatrixView<float const> const view(x.data(), rows, cols, stride);
     for (KernelTable const* table : available_kernels()) {
-      Quantized q8(rows, cols);
-      table->quantize_rows(view, q8.view());
+      Quantized const q8(*table, view);
       std::vector<float> all(rows * (out + 3)), one(out);
-      table->matmul(w.view(), 0, 2, {view, q8.view()}, MatrixView<float>(all.data(), rows, out, out + 3),
+      table->matmul(w.view(), 0, 2, {view, q8.rows}, MatrixView<float>(all.data(), rows, out, out + 3),
                     Epilogue::kStore);
       for (std::size_t r = 0; r < rows; ++r) {
-        table->matmul(w.view(), 0, 2, Activations{view, q8.view()}.slice(r, 1), MatrixView<float>(one.data(), 1, out),
-                      Epilogue::kStore);
+        auto const alone = view.slice(r, 1);
+        Quantized const alone_q8(*table, alone);
+        table->matmul(w.view(), 0, 2, {alone, alone_q8.rows}, MatrixView<float>(one.data(), 1, out), Epilogue::kStore);
         CHECK(std::memcmp(one.data(), &all[r * (out + 3)], out * sizeof(float)) == 0);
       }
     }
@@ -186,20 +183,41 @@ TEST_CASE("activations are quantized to the nearest level, ties to even") {
   x[4] = -126.6F;
   x[33] = -1e-38F;  // too small for a finite 127 / max
   for (KernelTable const* table : available_kernels()) {
-    Quantized q8(1, 64);
-    table->quantize_rows(MatrixView<float const>(x.data(), 1, 64), q8.view());
-    CHECK(q8.scale[0] == 1.0F);
-    CHECK(q8.q[0] == 127);
-    CHECK(q8.q[1] == 0);
-    CHECK(q8.q[2] == 2);
-    CHECK(q8.q[3] == -2);
-    CHECK(q8.q[4] == -127);
-    CHECK(q8.sum[0] == 127 + 0 + 2 - 2 - 127);
-    CHECK(q8.scale[1] == 0.0F);
-    CHECK(q8.q[33] == 0);
-    CHECK(q8.group_sum[0] == 127 + 0 + 2 - 2 - 127);
-    CHECK(q8.group_sum[1] == 0);
-    CHECK(q8.sum[1] == 0);
+    Quantized const q8(*table, MatrixView<float const>(x.data(), 1, 64));
+    QuantizedRows::Part const first = q8.rows.part(0, 0), second = q8.rows.part(0, 1);
+    CHECK(*first.scale == 1.0F);
+    CHECK(first.q(0) == 127);
+    CHECK(first.q(1) == 0);
+    CHECK(first.q(2) == 2);
+    CHECK(first.q(3) == -2);
+    CHECK(first.q(4) == -127);
+    CHECK(*first.sum == 127 + 0 + 2 - 2 - 127);
+    CHECK(*first.scaled_sum == static_cast<float>(*first.sum));
+    CHECK(first.half_sum[0] == *first.sum);
+    CHECK(first.half_sum[1] == 0);
+    CHECK(*second.scale == 0.0F);
+    CHECK(second.q(1) == 0);
+    CHECK(*second.sum == 0);
+  }
+}
+
+TEST_CASE("rows lie in groups of 4, 2 and 1, and every byte belongs to one place") {
+  for (std::size_t rows = 1; rows <= 9; ++rows) {
+    Quantized q8(rows, 64);
+    std::size_t const taken = rows / 4 * 4;
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t b = 0; b < 2; ++b) {
+        QuantizedRows::Part const part = q8.rows.part(r, b);
+        CHECK(part.rows == (r < taken ? 4u : rows - taken >= 2 && r < taken + 2 ? 2u : 1u));
+        for (std::size_t i = 0; i < 32; ++i) part.q(i) = static_cast<std::int8_t>(part.q(i) + 1);
+        for (std::int32_t* p : {part.sum, part.half_sum, part.half_sum + part.rows}) *p += 0x01010101;
+        for (float* p : {part.scale, part.scaled_sum}) {
+          CHECK(std::bit_cast<std::uint32_t>(*p) == 0);
+          *p = std::bit_cast<float>(0x01010101);
+        }
+      }
+    }
+    CHECK(std::ranges::all_of(q8.bytes, [](std::byte b) { return b == std::byte{1}; }));
   }
 }
 
@@ -212,18 +230,19 @@ TEST_CASE("every table quantizes activations as the reference does") {
   x[40] = -std::numeric_limits<float>::quiet_NaN();
   x[70] = std::numeric_limits<float>::max();
   MatrixView<float const> const view(x.data(), rows, cols);
-  Quantized expected(rows, cols);
-  reference_kernels().quantize_rows(view, expected.view());
-  CHECK(std::isnan(expected.scale[0]));
-  CHECK(std::isnan(expected.scale[1]));
+  Quantized const expected(reference_kernels(), view);
+  CHECK(std::isnan(*expected.rows.part(0, 0).scale));
+  CHECK(std::isnan(*expected.rows.part(0, 1).scale));
   for (KernelTable const* table : available_kernels()) {
-    Quantized got(rows, cols);
-    table->quantize_rows(view, got.view());
     INFO(table->name);
-    CHECK(got.q == expected.q);
-    CHECK(got.sum == expected.sum);
-    CHECK(got.group_sum == expected.group_sum);
-    CHECK(std::memcmp(got.scale.data(), expected.scale.data(), got.scale.size() * sizeof(float)) == 0);
+    CHECK(Quantized(*table, view).bytes == expected.bytes);
+    Quantized in_parts(rows, cols);
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < cols; c += 64) {
+        table->quantize_rows({view.row(r).data() + c, 1, 64}, in_parts.rows, r, c);
+      }
+    }
+    CHECK(in_parts.bytes == expected.bytes);
   }
 }
 
@@ -238,10 +257,9 @@ TEST_CASE("NaN among the activations reaches every output") {
     x[50] = std::numeric_limits<float>::quiet_NaN();
     MatrixView<float const> const view(x.data(), 1, cols);
     for (KernelTable const* table : available_kernels()) {
-      Quantized q8(1, cols);
-      table->quantize_rows(view, q8.view());
+      Quantized const q8(*table, view);
       std::vector<float> y(16);
-      table->matmul(w.view(), 0, 1, {view, q8.view()}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
+      table->matmul(w.view(), 0, 1, {view, q8.rows}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
       for (float const v : y) CHECK(std::isnan(v));
     }
   }
@@ -260,10 +278,9 @@ TEST_CASE("NaN in half precision, a weight or a scale, reaches its output and no
     MatrixView<float const> const view(x.data(), 1, cols);
     for (KernelTable const* table : available_kernels()) {
       CAPTURE(table->name);
-      Quantized q8(1, cols);
-      table->quantize_rows(view, q8.view());
+      Quantized const q8(*table, view);
       std::vector<float> y(16);
-      table->matmul(w.view(), 0, 1, {view, q8.view()}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
+      table->matmul(w.view(), 0, 1, {view, q8.rows}, MatrixView<float>(y.data(), 1, 16), Epilogue::kStore);
       for (std::size_t o = 0; o < 16; ++o) CHECK(std::isnan(y[o]) == (o == row));
     }
   }
@@ -278,11 +295,9 @@ TEST_CASE("the reference is the plain product, to a tolerance, and embeds rows e
     auto const w = pack_matrix(t.format, stored, out, cols, t.format, serial);
     auto const x = random_floats(cols, Values::kNormal, random);
     MatrixView<float const> const view(x.data(), 1, cols);
-    Quantized q8(1, cols);
-    reference_kernels().quantize_rows(view, q8.view());
+    Quantized const q8(reference_kernels(), view);
     std::vector<float> y(out), row(cols);
-    reference_kernels().matmul(w.view(), 0, 2, {view, q8.view()}, MatrixView<float>(y.data(), 1, out),
-                               Epilogue::kStore);
+    reference_kernels().matmul(w.view(), 0, 2, {view, q8.rows}, MatrixView<float>(y.data(), 1, out), Epilogue::kStore);
     for (std::size_t o = 0; o < out; ++o) {
       reference_kernels().embed(w.view(), o, row.data());
       visit_format(t.format, [&]<WeightFormat F>() {

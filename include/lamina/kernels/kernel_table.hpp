@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "lamina/core/views.hpp"
+#include "lamina/kernels/quantized_rows.hpp"
 #include "lamina/quant/format.hpp"
 
 namespace lamina::inline v0_1 {
@@ -27,33 +28,15 @@ enum class Target : std::uint8_t {
   kNeonI8mm,     // Armv8.6 USDOT, SMMLA
 };
 
-/// Rows of activations quantized to int8 per block of 32 columns, symmetric, each row on its own:
-/// scale = max|x| / 127, q = round_to_nearest_even(x * (127 / max|x|)), all zero where max|x| is below 2^-119 (127 /
-/// max must stay finite). A block with NaN or infinity has q = 0 and a scale of NaN, which reaches every output.
-struct QuantizedRows {
-  std::int8_t* q = nullptr;           // [rows][cols]
-  float* scale = nullptr;             // [rows][cols / 32]
-  std::int32_t* sum = nullptr;        // [rows][cols / 32], the sum of q over the block
-  std::int32_t* group_sum = nullptr;  // [rows][cols / 16], the same over each half of it
-  std::size_t rows = 0;
-  std::size_t cols = 0;  // a multiple of 32
-
-  [[nodiscard]] constexpr std::size_t blocks() const noexcept { return cols / kActivationBlock; }
-  [[nodiscard]] constexpr std::size_t groups() const noexcept { return cols / kActivationGroup; }
-  [[nodiscard]] constexpr QuantizedRows slice(std::size_t first, std::size_t count) const noexcept {
-    return {
-        q + first * cols, scale + first * blocks(), sum + first * blocks(), group_sum + first * groups(), count, cols};
-  }
-};
-
 /// The left-hand side of a product, in the form or forms that the weights ask for: float weights read `f32`, quantized
 /// weights read `q8`. The form that no weight reads may be empty.
 struct Activations {
   MatrixView<float const> f32;  // [rows, cols]
   QuantizedRows q8;             // [rows, cols]
 
+  /// Precondition: whole groups of q8 (quantized_rows.hpp), where it is not empty.
   [[nodiscard]] constexpr Activations slice(std::size_t first, std::size_t count) const {
-    return {f32.data ? f32.slice(first, count) : f32, q8.q ? q8.slice(first, count) : q8};
+    return {f32.data ? f32.slice(first, count) : f32, q8.empty() ? q8 : q8.slice(first, count)};
   }
 };
 
@@ -126,8 +109,10 @@ struct KernelTable {
   std::string_view name;  // "reference", "sse4", "avx2", "avx3", "avx3_dl", "neon", "neon_dotprod", "neon_i8mm"
   bool bit_exact;         // equals the reference to the bit
 
-  /// Activations to int8. Precondition: x.cols is a multiple of 32 and equals out.cols.
-  void (*quantize_rows)(MatrixView<float const> x, QuantizedRows const& out) noexcept;
+  /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
+  /// of out. Precondition: first_column and x.cols are multiples of 32.
+  void (*quantize_rows)(MatrixView<float const> x, QuantizedRows const& out, std::size_t first_row,
+                        std::size_t first_column) noexcept;
 
   /// Rows [16 * first_panel, 16 * last_panel) of w, times every row of x: y(r, o) = sum over k of w(o, k) * x(r, k) in
   /// the contract's order. y: [x rows, w.rows]; columns of other panels are not touched.

@@ -35,6 +35,21 @@ struct Product {
   Epilogue epilogue;
 };
 
+/// Weights that later tiles will read, asked for a few cache lines at a time while a tile computes, so that they travel
+/// at the pace at which they will be needed.
+struct Ahead {
+  char const* at = nullptr;
+  char const* end = nullptr;
+  std::size_t lines = 0;  // at a time
+
+  HWY_INLINE void fetch() {
+    for (std::size_t i = 0; i < lines; ++i) {
+      __builtin_prefetch(at, 0, 3);
+      at += at < end ? kAlignment : 0;
+    }
+  }
+};
+
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
 /// which every `panel_step`th counts.
 template <WeightFormat F, std::size_t V>
@@ -57,15 +72,15 @@ struct Lanes {
   /// 4 to 8 rows from memory on Zen 3. Two rows ask for what comes later in each stream: 1.1 times. One row is faster
   /// without.
   template <std::size_t R, std::size_t kParts = 1>
-  HWY_INLINE void prefetch(std::size_t b) const {
+  HWY_INLINE void prefetch(std::size_t b, std::size_t i = 0) const {
     constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
     constexpr std::size_t kBytes = sizeof(typename F::PanelBlock) / kParts;
-    if constexpr (R == 1) return;
+    if constexpr (R != 2) return;
     std::size_t const ahead = R == 2 ? 1024 : kPanels * stride * sizeof(typename F::PanelBlock);
     LAMINA_UNROLL
     for (std::size_t p = 0; p < kPanels; ++p) {
-      auto const* part = reinterpret_cast<char const*>(panel + p * stride + b / kParts) + b % kParts * kBytes + ahead;
-      for (std::size_t i = 0; i < div_ceil(kBytes, kAlignment); ++i) __builtin_prefetch(part + i * kAlignment, 0, 3);
+      auto const* part = reinterpret_cast<char const*>(panel + p * stride + b) + i * kBytes + ahead;
+      for (std::size_t j = 0; j < div_ceil(kBytes, kAlignment); ++j) __builtin_prefetch(part + j * kAlignment, 0, 3);
     }
   }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
@@ -98,23 +113,49 @@ HWY_INLINE void interleave(Floats* w) {
   w[1] = hn::ConcatUpperUpper(tag, upper, lower);
 }
 
+/// The sums of a tile, R rows by V registers: in registers while they are few, else in `out` where they belong in the
+/// end; then a tile's integer sums have the registers. out: [R][V * kLanes].
 template <std::size_t R, std::size_t V>
-HWY_INLINE void clear(Floats (&acc)[R][V]) {
-  LAMINA_UNROLL
-  for (std::size_t r = 0; r < R; ++r) {
+class Sums {
+ public:
+  explicit HWY_INLINE Sums(float* out) : out_(out) {
     LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) set(r, v, hn::Zero(FloatTag()));
+    }
   }
-}
+  HWY_INLINE Floats get(std::size_t r, std::size_t v) const {
+    if constexpr (kInMemory) return hn::LoadU(FloatTag(), at(r, v));
+    return acc_[r][v];
+  }
+  HWY_INLINE void set(std::size_t r, std::size_t v, Floats sum) {
+    if constexpr (kInMemory) {
+      hn::StoreU(sum, FloatTag(), at(r, v));
+    } else {
+      acc_[r][v] = sum;
+    }
+  }
+  /// Between two groups: GCC 12 would take the sums into registers over the loop, and spill.
+  HWY_INLINE void next() {
+    if constexpr (kInMemory) __asm__ volatile("" ::: "memory");
+  }
+  HWY_INLINE void finish() {
+    if constexpr (kInMemory) return;
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc_[r][v], FloatTag(), at(r, v));
+    }
+  }
 
-template <std::size_t R, std::size_t V>
-HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
-  LAMINA_UNROLL
-  for (std::size_t r = 0; r < R; ++r) {
-    LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], FloatTag(), out + (r * V + v) * kLanes);
-  }
-}
+ private:
+  static constexpr bool kInMemory = R * V > dot::kRegisterSums;
+  HWY_INLINE float* at(std::size_t r, std::size_t v) const { return out_ + (r * V + v) * kLanes; }
+
+  float* out_;
+  Floats acc_[kInMemory ? 1 : R][kInMemory ? 1 : V];
+};
 
 // ---------------------------------------------------------------- quantized weights
 
@@ -147,6 +188,7 @@ HWY_INLINE Floats scaled(Half const* d, Byte const* scale) {
 /// How one group of a quantized format's panel block is cut into steps: kRegisters registers of weights at a time, and
 /// the column at which the 4 activations of each begin. What stands for a zero weight in the registers is kZero.
 struct StepsQ8_0 {
+  static constexpr std::size_t kTileRows = 4;
   using Format = quant::Q8_0;
   using Dot = dot::Bytes;
   static constexpr int kZero = 0;
@@ -165,6 +207,7 @@ struct StepsQ8_0 {
 
 /// Groups of 32 columns in halves of bytes.
 struct NibbleSteps {
+  static constexpr std::size_t kTileRows = 4;
   using Dot = dot::Nibbles;
   static constexpr std::size_t kSteps = 4;
   static constexpr std::size_t kRegisters = 2;
@@ -207,6 +250,7 @@ struct StepsQ4_K : NibbleSteps {
 };
 
 struct StepsQ6_K {
+  static constexpr std::size_t kTileRows = LAMINA_PASS_VNNI ? 8 : 4;
   using Format = quant::Q6_K;
   using Dot = dot::SixBits;
   static constexpr int kZero = Format::kZero;
@@ -220,7 +264,7 @@ struct StepsQ6_K {
     hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
     auto const mask = hn::Set(tag, std::uint8_t{0x30});
     Halves const q = load_halves(block.group[group].low[step][lane]);
-    auto const high = hn::BitCast(tag16, dot::load_bytes(block.group[group].high[lane]));
+    auto const high = hn::BitCast(tag16, dot::load_bytes_once(block.group[group].high[lane]));
     // Of columns 4k .. 4k + 3, k = step for the low half and step + 2 for the high one, bits 2k to bits 4.
     auto const first = step == 0 ? hn::ShiftLeft<4>(high) : hn::ShiftLeft<2>(high);
     auto const second = step == 0 ? high : hn::ShiftRight<2>(high);
@@ -232,66 +276,107 @@ struct StepsQ6_K {
   }
 };
 
+/// R rows of int8 activations on the way through their blocks: whole groups of QuantizedRows.
+template <std::size_t R>
+class Rows {
+ public:
+  HWY_INLINE Rows(QuantizedRows const& x, std::size_t first) {
+    LAMINA_UNROLL
+    for (std::size_t i = 0; i < kGroups; ++i) group_[i] = x.group<kEach>(first + i * kEach);
+  }
+  HWY_INLINE void advance() {
+    LAMINA_UNROLL
+    for (std::size_t i = 0; i < kGroups; ++i) ++group_[i];
+  }
+  /// Columns [column, column + 4) of row r.
+  HWY_INLINE std::int8_t const* columns(std::size_t r, std::size_t column) const {
+    return group_[r / kEach]->q[column / 4][r % kEach];
+  }
+  HWY_INLINE float scale(std::size_t r) const { return group_[r / kEach]->scale[r % kEach]; }
+  HWY_INLINE float scaled_sum(std::size_t r) const { return group_[r / kEach]->scaled_sum[r % kEach]; }
+  /// Of a group of kColumns columns, of which this is number i in the block.
+  template <std::size_t kColumns>
+  HWY_INLINE std::int32_t sum(std::size_t r, std::size_t i) const {
+    static_assert(kColumns == kActivationBlock || kColumns == kActivationGroup);
+    auto const& block = *group_[r / kEach];
+    return kColumns == kActivationBlock ? block.sum[r % kEach] : block.half_sum[i][r % kEach];
+  }
+
+ private:
+  static constexpr std::size_t kEach = std::min(R, kActivationRows);
+  static constexpr std::size_t kGroups = R / kEach;
+  static_assert(R == kGroups * kEach);
+
+  QuantizedBlock<kEach> const* group_[kGroups];
+};
+
 template <class Steps>
 struct QuantizedTiles {
   using Format = typename Steps::Format;
   using Dot = typename Steps::Dot;
 
   static constexpr std::size_t kWide = dot::kTileVectors;
-  static constexpr std::size_t kRows = 4;
-  static constexpr std::size_t kGroups = Format::kBlock / Format::kGroup;  // in a block
+  static constexpr std::size_t kRows = Steps::kTileRows;
 
-  static std::size_t row_bytes(Product const& p) { return p.w.cols; }
+  static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
+  static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                float* out) noexcept {
+                                Ahead& next, float* out) noexcept {
+    Ahead ahead = next;
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
-    QuantizedRows const x = p.x.q8.slice(first_row, R);
-    std::size_t const groups = p.w.cols / Format::kGroup;
-    Floats acc[R][V];
-    clear<R, V>(acc);
-    constexpr std::size_t kTogether = std::min(V, kWide);  // registers whose integer sums are kept at a time
-    for (std::size_t g = 0; g < groups; ++g) {
-      lanes.template prefetch<R, kGroups>(g);
-      LAMINA_UNROLL
-      for (std::size_t v0 = 0; v0 < V; v0 += kTogether) {
-        typename Dot::Acc dots[R][kTogether];
-#if defined(__aarch64__) && LAMINA_PASS_SMMLA
-        if constexpr (R % 2 == 0) {
-          multiply_group_in_pairs<R>(lanes, v0, x, g, dots);
-        } else {
-          multiply_group<R>(lanes, v0, x, g, dots);
+    Rows<R> x(p.x.q8, first_row);
+    std::size_t const blocks = p.w.cols / Format::kBlock;
+    Sums<R, V> sums(out);
+    for (std::size_t b = 0; b < blocks; ++b) {
+      for (std::size_t i = 0; i < Format::kBlock / kActivationBlock; ++i) {
+        ahead.fetch();
+        LAMINA_UNROLL
+        for (std::size_t half = 0; half < kPerActivationBlock; ++half) {
+          add_group<R>(lanes, x, {b, i * kPerActivationBlock + half, half}, sums);
         }
-#else
-        multiply_group<R>(lanes, v0, x, g, dots);
-#endif
-        add_group<R>(lanes, v0, x, g, dots, acc);
+        x.advance();
       }
     }
-    store<R, V>(acc, out);
+    sums.finish();
+    next = ahead;
   }
 
  private:
+  /// A group of columns: of which block of weights, which one there, and which one in the block of activations.
+  struct Group {
+    std::size_t block, in_block, in_activations;
+    [[nodiscard]] HWY_INLINE std::size_t column(std::size_t step, std::size_t i) const {
+      return in_activations * Format::kGroup + Steps::column(step, i);
+    }
+  };
+  static constexpr std::size_t kPerActivationBlock = kActivationBlock / Format::kGroup;
+
   static constexpr bool kHasMin = HasMin<Format>;
   static constexpr int kOffset = Steps::kZero + Dot::kOffset;
 
   template <std::size_t V>
-  static HWY_INLINE void load(Lanes<Format, V> const& lanes, std::size_t v, std::size_t g, std::size_t step,
+  static HWY_INLINE void load(Lanes<Format, V> const& lanes, std::size_t v, Group g, std::size_t step,
                               typename Dot::W* w) {
-    Steps::load(lanes.block(v, g / kGroups), g % kGroups, step, lanes.lane(v), w);
+    Steps::load(lanes.block(v, g.block), g.in_block, step, lanes.lane(v), w);
   }
 
-  /// The integer dot products of group g with registers v0 .. v0 + G - 1, exact, still shifted by kOffset.
+  /// The integer dot products of group g with registers v0 .. v0 + G - 1, exact.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void multiply_group(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
-                                        std::size_t g, typename Dot::Acc (&dots)[R][G]) {
-    std::int8_t const* q = x.q + g * Format::kGroup;
+  static HWY_INLINE void multiply_group(Lanes<Format, V> const& lanes, std::size_t v0, Rows<R> const& x, Group g,
+                                        Ints (&dots)[R][G]) {
+    constexpr std::size_t kChains = R * G <= Dot::kFewSums ? 2 : 1;
+    typename Dot::Acc acc[kChains][R][G];
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
+      auto const start = start_of(x, r, g);
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < G; ++v) dots[r][v] = Dot::start();
+      for (std::size_t v = 0; v < G; ++v) {
+        acc[0][r][v] = start;
+        if constexpr (kChains == 2) acc[1][r][v] = Dot::start();
+      }
     }
     LAMINA_UNROLL
     for (std::size_t step = 0; step < Steps::kSteps; ++step) {
@@ -302,28 +387,66 @@ struct QuantizedTiles {
       for (std::size_t r = 0; r < R; ++r) {
         if constexpr (requires { &Dot::add_two; }) {
           static_assert(Steps::kRegisters == 2);
-          Ints const first = dot::broadcast4(q + r * x.cols + Steps::column(step, 0));
-          Ints const second = dot::broadcast4(q + r * x.cols + Steps::column(step, 1));
+          Ints const first = dot::broadcast4(x.columns(r, g.column(step, 0)));
+          Ints const second = dot::broadcast4(x.columns(r, g.column(step, 1)));
           LAMINA_UNROLL
-          for (std::size_t v = 0; v < G; ++v) dots[r][v] = Dot::add_two(dots[r][v], w[v][0], first, w[v][1], second);
+          for (std::size_t v = 0; v < G; ++v)
+            acc[0][r][v] = Dot::add_two(acc[0][r][v], w[v][0], first, w[v][1], second);
         } else {
           LAMINA_UNROLL
           for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
-            Ints const four = dot::broadcast4(q + r * x.cols + Steps::column(step, i));
+            Ints const four = dot::broadcast4(x.columns(r, g.column(step, i)));
+            auto& chain = acc[(step * Steps::kRegisters + i) % kChains];
             LAMINA_UNROLL
-            for (std::size_t v = 0; v < G; ++v) dots[r][v] = Dot::add(dots[r][v], w[v][i], four);
+            for (std::size_t v = 0; v < G; ++v) chain[r][v] = Dot::add(chain[r][v], w[v][i], four);
           }
         }
       }
+    }
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < G; ++v) {
+        dots[r][v] = Dot::sum(acc[0][r][v]);
+        if constexpr (kChains == 2) dots[r][v] = hn::Add(dots[r][v], Dot::sum(acc[1][r][v]));
+      }
+    }
+    if constexpr (!Dot::kStartsAnywhere) take_off_offset(x, g, dots);
+  }
+
+  /// What kOffset adds to the dot products of activation row r, in every lane.
+  template <std::size_t R>
+  static HWY_INLINE Ints offset_of(Rows<R> const& x, std::size_t r, Group g) {
+    if constexpr (kOffset == 0) return hn::Zero(IntTag());
+    constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset)) % 32;
+    static_assert(kOffset == 0 || kOffset == 1 << kShift);
+    return hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.template sum<Format::kGroup>(r, g.in_activations)));
+  }
+  /// The sum to begin with: where an accumulator can hold it, what makes up for the offset.
+  template <std::size_t R>
+  static HWY_INLINE typename Dot::Acc start_of(Rows<R> const& x, std::size_t r, Group g) {
+    if constexpr (Dot::kStartsAnywhere) {
+      return Dot::start(hn::Neg(offset_of(x, r, g)));
+    } else {
+      return Dot::start();
+    }
+  }
+  template <std::size_t R, std::size_t G>
+  static HWY_INLINE void take_off_offset(Rows<R> const& x, Group g, Ints (&dots)[R][G]) {
+    if constexpr (kOffset == 0) return;
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      Ints const offset = offset_of(x, r, g);
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < G; ++v) dots[r][v] = hn::Sub(dots[r][v], offset);
     }
   }
 
 #if defined(__aarch64__) && LAMINA_PASS_SMMLA
   /// The same by SMMLA: 2 output rows by 2 activation rows by 8 columns, twice the products of SDOT in an instruction.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void multiply_group_in_pairs(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x,
-                                                 std::size_t g, int32x4_t (&dots)[R][G]) {
-    std::int8_t const* q = x.q + g * Format::kGroup;
+  static HWY_INLINE void multiply_group_in_pairs(Lanes<Format, V> const& lanes, std::size_t v0, Rows<R> const& x,
+                                                 Group g, Ints (&dots)[R][G]) {
     int32x4_t pairs[R / 2][G][2];  // lanes 0 and 1, lanes 2 and 3; of each the even row, then the odd one
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R / 2; ++r) {
@@ -338,8 +461,10 @@ struct QuantizedTiles {
         LAMINA_UNROLL
         for (std::size_t i = 0; i < Steps::kRegisters; ++i) {
           static_assert(Steps::column(1, 0) == Steps::column(0, 0) + 4);
-          std::int8_t const* even = q + 2 * r * x.cols + Steps::column(step, i);
-          eight[r][i] = vcombine_s8(vld1_s8(even), vld1_s8(even + x.cols));
+          // 4 columns of two rows lie side by side.
+          int32x2_t const a = vreinterpret_s32_s8(vld1_s8(x.columns(2 * r, g.column(step, i))));
+          int32x2_t const c = vreinterpret_s32_s8(vld1_s8(x.columns(2 * r, g.column(step + 1, i))));
+          eight[r][i] = vreinterpretq_s8_s32(vcombine_s32(vzip1_s32(a, c), vzip2_s32(a, c)));
         }
       }
       LAMINA_UNROLL
@@ -363,48 +488,56 @@ struct QuantizedTiles {
     for (std::size_t r = 0; r < R / 2; ++r) {
       LAMINA_UNROLL
       for (std::size_t v = 0; v < G; ++v) {
-        dots[2 * r][v] = vuzp1q_s32(pairs[r][v][0], pairs[r][v][1]);
-        dots[2 * r + 1][v] = vuzp2q_s32(pairs[r][v][0], pairs[r][v][1]);
+        dots[2 * r][v] = Ints(vuzp1q_s32(pairs[r][v][0], pairs[r][v][1]));
+        dots[2 * r + 1][v] = Ints(vuzp2q_s32(pairs[r][v][0], pairs[r][v][1]));
       }
     }
+    take_off_offset(x, g, dots);
   }
 #endif
 
-  /// acc = fma(float(dot), w_scale * x_scale, acc), and with a min acc = fma(-w_min, x_sum * x_scale, acc), by the
-  /// contract.
   template <std::size_t R, std::size_t V, std::size_t G>
-  static HWY_INLINE void add_group(Lanes<Format, V> const& lanes, std::size_t v0, QuantizedRows const& x, std::size_t g,
-                                   typename Dot::Acc (&dots)[R][G], Floats (&acc)[R][V]) {
-    FloatTag const tag;
-    Floats w_scale[G], w_min[kHasMin ? G : 1];
-    LAMINA_UNROLL
-    for (std::size_t v = 0; v < G; ++v) {
-      auto const& block = lanes.block(v0 + v, g / kGroups);
-      w_scale[v] = Steps::scale(block, g % kGroups, lanes.lane(v0 + v));
-      if constexpr (kHasMin) w_min[v] = Steps::min(block, g % kGroups, lanes.lane(v0 + v));
-    }
-    LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      Floats const x_scale = hn::Set(tag, x.scale[r * x.blocks() + g * Format::kGroup / kActivationBlock]);
-      Ints const x_sum = hn::Set(IntTag(), sum_of(x, r, g));
-      LAMINA_UNROLL
-      for (std::size_t v = 0; v < G; ++v) {
-        Ints sum = Dot::sum(dots[r][v]);
-        if constexpr (kOffset != 0) {
-          constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset));
-          static_assert(kOffset == 1 << kShift);
-          sum = hn::Sub(sum, hn::ShiftLeft<kShift>(x_sum));
-        }
-        Floats& sums = acc[r][v0 + v];
-        sums = hn::MulAdd(hn::ConvertTo(tag, sum), hn::Mul(w_scale[v], x_scale), sums);
-        if constexpr (kHasMin) sums = hn::NegMulAdd(w_min[v], hn::Mul(hn::ConvertTo(tag, x_sum), x_scale), sums);
-      }
-    }
+  static HWY_INLINE void dot_group(Lanes<Format, V> const& lanes, std::size_t v0, Rows<R> const& x, Group g,
+                                   Ints (&dots)[R][G]) {
+#if defined(__aarch64__) && LAMINA_PASS_SMMLA
+    if constexpr (R % 2 == 0) return multiply_group_in_pairs<R>(lanes, v0, x, g, dots);
+#endif
+    multiply_group<R>(lanes, v0, x, g, dots);
   }
 
-  static HWY_INLINE std::int32_t sum_of(QuantizedRows const& x, std::size_t r, std::size_t g) {
-    if constexpr (Format::kGroup == kActivationBlock) return x.sum[r * x.blocks() + g];
-    return x.group_sum[r * x.groups() + g];
+  /// sum = fma(float(dot), w_scale * x_scale, sum), and with a min sum = fma(-w_min, x_sum * x_scale, sum), by the
+  /// contract.
+  template <std::size_t R, std::size_t V>
+  static HWY_INLINE void add_group(Lanes<Format, V> const& lanes, Rows<R> const& x, Group g, Sums<R, V>& sums) {
+    FloatTag const tag;
+    constexpr std::size_t kTogether = std::min(V, kWide);  // registers whose integer sums are kept at a time
+    LAMINA_UNROLL
+    for (std::size_t v0 = 0; v0 < V; v0 += kTogether) {
+      Ints dots[R][kTogether];
+      dot_group<R>(lanes, v0, x, g, dots);
+      Floats w_scale[kTogether], w_min[kHasMin ? kTogether : 1];
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < kTogether; ++v) {
+        auto const& block = lanes.block(v0 + v, g.block);
+        w_scale[v] = Steps::scale(block, g.in_block, lanes.lane(v0 + v));
+        if constexpr (kHasMin) w_min[v] = Steps::min(block, g.in_block, lanes.lane(v0 + v));
+      }
+      LAMINA_UNROLL
+      for (std::size_t r = 0; r < R; ++r) {
+        Floats const x_scale = hn::Set(tag, x.scale(r));
+        LAMINA_UNROLL
+        for (std::size_t v = 0; v < kTogether; ++v) {
+          Floats sum = sums.get(r, v0 + v);
+          sum = hn::MulAdd(hn::ConvertTo(tag, dots[r][v]), hn::Mul(w_scale[v], x_scale), sum);
+          if constexpr (kHasMin) {
+            static_assert(Format::kGroup == kActivationBlock);
+            sum = hn::NegMulAdd(w_min[v], hn::Set(tag, x.scaled_sum(r)), sum);
+          }
+          sums.set(r, v0 + v, sum);
+        }
+      }
+      sums.next();
+    }
   }
 };
 
@@ -432,19 +565,25 @@ struct FloatTiles {
   static constexpr std::size_t kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
+  static std::size_t steps(PackedView const& w) { return w.cols; }
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                float* out) noexcept {
+                                Ahead& next, float* out) noexcept {
+    Ahead ahead = next;
     FloatTag const tag;
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;
     Floats acc[R][V];
-    clear<R, V>(acc);
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(tag);
+    }
     for (std::size_t k = 0; k < p.w.cols; ++k) {
-      lanes.template prefetch<R>(k);
+      ahead.fetch();
       Floats w[V];
       if constexpr (kInPairs<F>) {
         LAMINA_UNROLL
@@ -467,41 +606,81 @@ struct FloatTiles {
         for (std::size_t v = 0; v < V; v += 2) interleave(acc[r] + v);
       }
     }
-    store<R, V>(acc, out);
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], tag, out + (r * V + v) * kLanes);
+    }
+    next = ahead;
   }
 };
 
 // ---------------------------------------------------------------- the product
 
+/// n sums, whole registers, to y.
+template <std::size_t n>
+HWY_INLINE void finish(float const* sums, Epilogue epilogue, float* y) {
+  FloatTag const tag;
+  LAMINA_UNROLL
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    Floats const sum = hn::LoadU(tag, sums + i);
+    hn::StoreU(epilogue == Epilogue::kAdd ? hn::Add(hn::LoadU(tag, y + i), sum) : sum, tag, y + i);
+  }
+}
+
+/// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
+/// misses the caches holds up those of the next tile (Zen 5, 8 rows whose sums are in memory: 5 to 10 %).
+template <std::size_t R, std::size_t V>
+HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t first_row) {
+  for (std::size_t r = 0; r < R; ++r) {
+    auto const* y = reinterpret_cast<char const*>(p.y.row(first_row + r).data() + vector * kLanes);
+    for (std::size_t i = 0; i < V * kLanes * sizeof(float); i += kAlignment) __builtin_prefetch(y + i, 1);
+  }
+}
+
 /// Computes a tile and writes it to y. See Lanes for panel_step.
 template <class Tiles, std::size_t R, std::size_t V>
-void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row) noexcept {
+void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+              Ahead& ahead) noexcept {
   constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
   alignas(kAlignment) float out[R * V * kLanes];
-  Tiles::template tile<R, V>(p, vector, panel_step, first_row, out);
+  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
+  Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, out);
   float const* part = out;
   for (std::size_t r = 0; r < R; ++r) {
     std::size_t column = vector * kLanes;
     for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, part += kWidth, column += panel_step * kPanelRows) {
       std::size_t const n = std::min(p.w.rows - column, kWidth);  // the rest is padding
       float* const y = p.y.row(first_row + r).data() + column;
-      if (p.epilogue == Epilogue::kAdd) {
-        for (std::size_t j = 0; j < n; ++j) y[j] += part[j];
+      if (n == kWidth) {
+        finish<kWidth>(part, p.epilogue, y);
       } else {
-        for (std::size_t j = 0; j < n; ++j) y[j] = part[j];
+        for (std::size_t j = 0; j < n; ++j) y[j] = p.epilogue == Epilogue::kAdd ? y[j] + part[j] : part[j];
       }
     }
   }
 }
 
-/// V registers of output rows times activation rows [first, last): R at a time, the rest in halves of that.
+/// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles.
+template <class Tiles, std::size_t R, std::size_t V>
+void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last, Ahead& ahead) noexcept {
+  // Two tiles of 4 are faster than one of 6 and one of 2.
+  for (; last - first >= R && !(R == 6 && last - first == 8); first += R) {
+    one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
+  }
+  if constexpr (R > 1) {
+    if (first < last) some_rows<Tiles, R == 6 ? 4 : R / 2, V>(p, vector, first, last, ahead);
+  }
+}
+
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
-  for (; last - first >= R; first += R) one_tile<Tiles, R, V>(p, vector, 1, first);
-  if constexpr (R > 1) {
-    if (first < last) some_lanes<Tiles, R / 2, V>(p, vector, first, last);
-  }
+  std::size_t const bytes = p.w.panel_bytes * V / kVectors;
+  char const* const start = reinterpret_cast<char const*>(p.w.data) + p.w.panel_bytes * vector / kVectors + bytes;
+  std::size_t const steps = div_ceil(last - first, R) * Tiles::steps(p.w);
+  Ahead ahead{start, start + bytes, div_ceil(bytes / kAlignment, steps)};
+  some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
 /// Registers [vector, end), whole panels, of output rows: V at a time, the rest in halves of that.
@@ -516,14 +695,15 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
 /// Panels [panel, end) times R rows, all there are: kStreams panels at a time, each of another stream through memory.
 template <class Tiles, std::size_t R, std::size_t kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
+  Ahead ahead;
   while (end - panel >= kStreams) {
     std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
     for (std::size_t i = 0; i < length; ++i) {
-      one_tile<Tiles, R, kStreams * kVectors>(p, (panel + i) * kVectors, length, 0);
+      one_tile<Tiles, R, kStreams * kVectors>(p, (panel + i) * kVectors, length, 0, ahead);
     }
     panel += kStreams * length;
   }
-  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors>(p, panel * kVectors, 1, 0);
+  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors>(p, panel * kVectors, 1, 0, ahead);
 }
 
 template <class Tiles>
@@ -534,7 +714,7 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
   }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
-  constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of activations: half of the smallest L2 cache in use
+  constexpr std::size_t kChunkBytes = std::size_t{512} << 10;  // of activations: half of the smallest L2 cache in use
   std::size_t const chunk = round_up(div_ceil(kChunkBytes, Tiles::row_bytes(p)), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
     all_lanes<Tiles, Tiles::kRows, Tiles::kWide>(p, vector, end, row, std::min(row + chunk, p.y.rows));

@@ -13,53 +13,82 @@ HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
 
-/// See KernelTable::quantize_rows and reference::quantize_rows.
-inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) noexcept {
-  namespace hn = hwy::HWY_NAMESPACE;
-  dot::FloatTag const tag;
-  dot::IntTag const int_tag;
-  constexpr std::size_t kLanes = dot::kLanes;
-  constexpr std::size_t kParts = kActivationBlock / kLanes;
-  hn::Rebind<std::int8_t, dot::IntTag> const byte_tag;
+namespace quantizing {
+namespace hn = hwy::HWY_NAMESPACE;
+using dot::FloatTag;
+using dot::Ints;
+using dot::IntTag;
+using dot::kLanes;
+
+inline constexpr std::size_t kParts = kActivationBlock / kLanes;
+
+/// The sums of the lanes of a and of b, together: half the shuffles.
+HWY_INLINE void sum_lanes(Ints a, Ints b, std::int32_t (&sums)[2]) {
+  IntTag const tag;
+  Ints both = hn::Add(hn::ConcatLowerLower(tag, b, a), hn::ConcatUpperUpper(tag, b, a));
+#if HWY_MAX_BYTES == 64
+  both = hn::Add(both, hn::SwapAdjacentBlocks(both));
+#endif
+  if constexpr (kLanes > 4) both = hn::Add(both, hn::Shuffle1032(both));
+  both = hn::Add(both, hn::Shuffle2301(both));
+  HWY_ALIGN std::int32_t lanes[kLanes];
+  hn::Store(both, tag, lanes);
+  sums[0] = lanes[0];
+  sums[1] = lanes[kLanes / 2];
+}
+
+/// One block of a row, number i of a group of G.
+template <std::size_t G>
+HWY_INLINE void quantize_block(float const* in, QuantizedBlock<G>& to, std::size_t i) noexcept {
+  FloatTag const tag;
+  IntTag const int_tag;
+  hn::Rebind<std::int8_t, IntTag> const byte_tag;
   auto const magnitude = hn::Set(int_tag, 0x7fffffff);
-  std::size_t const blocks = out.blocks();
-  for (std::size_t r = 0; r < x.rows; ++r) {
-    for (std::size_t b = 0; b < blocks; ++b) {
-      float const* in = x.data + r * x.stride + b * kActivationBlock;
-      std::int8_t* q = out.q + r * out.cols + b * kActivationBlock;
-      dot::Floats values[kParts];
-      dot::Ints max_bits = hn::Zero(int_tag);
-      LAMINA_UNROLL
-      for (std::size_t i = 0; i < kParts; ++i) {
-        values[i] = hn::LoadU(tag, in + i * kLanes);
-        max_bits = hn::Max(max_bits, hn::And(hn::BitCast(int_tag, values[i]), magnitude));
-      }
-      auto const bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(int_tag, max_bits)));
-      float const max = std::bit_cast<float>(bits);
-      bool const finite = bits < 0x7f800000u;
-      bool const zero = !finite || max < kSmallestActivation;
-      if (HWY_UNLIKELY(zero)) {
-        std::memset(q, 0, kActivationBlock);
-        out.scale[r * blocks + b] = finite ? 0.0F : std::numeric_limits<float>::quiet_NaN();
-        out.sum[r * blocks + b] = 0;
-        std::fill_n(out.group_sum + 2 * (r * blocks + b), 2, 0);
-        continue;
-      }
-      auto const inverse = hn::Set(tag, 127.0F / max);
-      dot::Ints sum[2] = {hn::Zero(int_tag), hn::Zero(int_tag)};
-      LAMINA_UNROLL
-      for (std::size_t i = 0; i < kParts; ++i) {
-        auto const rounded = hn::NearestInt(hn::Mul(values[i], inverse));
-        sum[i * 2 / kParts] = hn::Add(sum[i * 2 / kParts], rounded);
-        hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q + i * kLanes);
-      }
-      out.scale[r * blocks + b] = max / 127.0F;
-      std::int32_t const low = hn::GetLane(hn::SumOfLanes(int_tag, sum[0]));
-      std::int32_t const high = hn::GetLane(hn::SumOfLanes(int_tag, sum[1]));
-      out.sum[r * blocks + b] = low + high;
-      out.group_sum[2 * (r * blocks + b)] = low;
-      out.group_sum[2 * (r * blocks + b) + 1] = high;
+  dot::Floats values[kParts];
+  Ints max_bits = hn::Zero(int_tag);
+  LAMINA_UNROLL
+  for (std::size_t j = 0; j < kParts; ++j) {
+    values[j] = hn::LoadU(tag, in + j * kLanes);
+    max_bits = hn::Max(max_bits, hn::And(hn::BitCast(int_tag, values[j]), magnitude));
+  }
+  auto const bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(int_tag, max_bits)));
+  float const max = std::bit_cast<float>(bits);
+  bool const finite = bits < 0x7f800000u;
+  bool const zero = !finite || max < kSmallestActivation;
+  HWY_ALIGN std::int8_t q[kActivationBlock] = {};
+  Ints sum[2] = {hn::Zero(int_tag), hn::Zero(int_tag)};
+  if (HWY_LIKELY(!zero)) {
+    auto const inverse = hn::Set(tag, 127.0F / max);
+    LAMINA_UNROLL
+    for (std::size_t j = 0; j < kParts; ++j) {
+      auto const rounded = hn::NearestInt(hn::Mul(values[j], inverse));
+      sum[j * 2 / kParts] = hn::Add(sum[j * 2 / kParts], rounded);
+      hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q + j * kLanes);
     }
+  }
+  LAMINA_UNROLL
+  for (std::size_t j = 0; j < kActivationBlock / 4; ++j) std::memcpy(to.q[j][i], q + 4 * j, 4);
+  std::int32_t sums[2];
+  sum_lanes(sum[0], sum[1], sums);
+  float const scale = zero ? 0.0F : max / 127.0F;
+  to.scale[i] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
+  to.sum[i] = sums[0] + sums[1];
+  to.scaled_sum[i] = static_cast<float>(to.sum[i]) * to.scale[i];
+  for (std::size_t h = 0; h < 2; ++h) to.half_sum[h][i] = sums[h];
+}
+
+}  // namespace quantizing
+
+/// See KernelTable::quantize_rows and reference::quantize_rows.
+inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out, std::size_t first_row,
+                          std::size_t first_column) noexcept {
+  std::size_t const first_block = first_column / kActivationBlock;
+  for (std::size_t r = 0; r < x.rows; ++r) {
+    out.visit_row(first_row + r, [&](auto* blocks, std::size_t i) HWY_ATTR {
+      for (std::size_t b = 0; b < x.cols / kActivationBlock; ++b) {
+        quantizing::quantize_block(x.data + r * x.stride + b * kActivationBlock, blocks[first_block + b], i);
+      }
+    });
   }
 }
 

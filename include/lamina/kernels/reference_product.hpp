@@ -24,12 +24,12 @@ namespace reference {
 
 /// See KernelTable::quantize_rows. A block that holds a NaN or an infinity gets q = 0 and a NaN for its scale, so that
 /// it makes NaN of every output instead of vanishing.
-inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) noexcept {
-  std::size_t const blocks = out.blocks();
+inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out, std::size_t first_row,
+                          std::size_t first_column) noexcept {
   for (std::size_t r = 0; r < x.rows; ++r) {
-    for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t b = 0; b < x.cols / kActivationBlock; ++b) {
       float const* in = x.data + r * x.stride + b * kActivationBlock;
-      std::int8_t* q = out.q + r * out.cols + b * kActivationBlock;
+      QuantizedRows::Part const to = out.part(first_row + r, first_column / kActivationBlock + b);
       std::uint32_t max_bits = 0;  // of |x|; orders as the floats do, infinity and NaN last
       for (std::size_t i = 0; i < kActivationBlock; ++i) {
         std::uint32_t const bits = std::bit_cast<std::uint32_t>(in[i]) & 0x7fffffffu;
@@ -40,32 +40,36 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out) n
       bool const zero = !finite || max < kSmallestActivation;
       std::int32_t sum[kActivationBlock / kActivationGroup] = {};
       for (std::size_t i = 0; i < kActivationBlock; ++i) {
-        q[i] = zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(in[i] * (127.0F / max)));
-        sum[i / kActivationGroup] += q[i];
+        to.q(i) = zero ? std::int8_t{0} : static_cast<std::int8_t>(std::nearbyint(in[i] * (127.0F / max)));
+        sum[i / kActivationGroup] += to.q(i);
       }
       float const scale = zero ? 0.0F : max / 127.0F;
-      out.scale[r * blocks + b] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-      out.sum[r * blocks + b] = sum[0] + sum[1];
-      for (std::size_t i = 0; i < 2; ++i) out.group_sum[2 * (r * blocks + b) + i] = sum[i];
+      *to.scale = finite ? scale : std::numeric_limits<float>::quiet_NaN();
+      *to.sum = sum[0] + sum[1];
+      *to.scaled_sum = static_cast<float>(*to.sum) * *to.scale;
+      for (std::size_t i = 0; i < 2; ++i) to.half_sum[i * to.rows] = sum[i];
     }
   }
 }
 
-/// acc plus one block of quantized weights times their activations q[kBlock], by the contract.
+/// acc plus block b of quantized weights times activations of row r, by the contract.
 template <QuantizedFormat F>
-float add_block(typename F::Block const& block, std::int8_t const* q, float const* x_scale, float acc) noexcept {
+float add_block(typename F::Block const& block, QuantizedRows const& x, std::size_t r, std::size_t b,
+                float acc) noexcept {
   std::int16_t level[F::kBlock];
   F::levels(block, level);
   for (std::size_t g = 0; g < F::kBlock / F::kGroup; ++g) {
+    std::size_t const column = b * F::kBlock + g * F::kGroup;
+    QuantizedRows::Part const from = x.part(r, column / kActivationBlock);
     std::int32_t dot = 0;
     std::int32_t sum = 0;
-    for (std::size_t i = g * F::kGroup; i < (g + 1) * F::kGroup; ++i) {
-      dot += level[i] * q[i];
-      sum += q[i];
+    for (std::size_t i = 0; i < F::kGroup; ++i) {
+      std::int8_t const q = from.q(column % kActivationBlock + i);
+      dot += level[g * F::kGroup + i] * q;
+      sum += q;
     }
-    float const scale = x_scale[g * F::kGroup / kActivationBlock];
-    acc = std::fma(static_cast<float>(dot), F::scale(block, g) * scale, acc);
-    if constexpr (HasMin<F>) acc = std::fma(-F::min(block, g), static_cast<float>(sum) * scale, acc);
+    acc = std::fma(static_cast<float>(dot), F::scale(block, g) * *from.scale, acc);
+    if constexpr (HasMin<F>) acc = std::fma(-F::min(block, g), static_cast<float>(sum) * *from.scale, acc);
   }
   return acc;
 }
@@ -79,9 +83,7 @@ float dot(typename F::PanelBlock const* panel, std::size_t lane, Activations con
     typename F::Block block;
     F::unpack(panel[b], lane, block);
     if constexpr (F::kQuantized) {
-      std::size_t const column = b * F::kBlock;
-      float const* scale = x.q8.scale + r * x.q8.blocks() + column / kActivationBlock;
-      acc = add_block<F>(block, x.q8.q + r * cols + column, scale, acc);
+      acc = add_block<F>(block, x.q8, r, b, acc);
     } else {
       float weight;
       F::dequantize(block, &weight);

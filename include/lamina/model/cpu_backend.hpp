@@ -124,7 +124,7 @@ class Cpu {
     detail::for_each_run(*executor_, n_tiles * spec.n_kv_heads, work, run);
     if (quantize && !in_tiles) {
       for_each_row(s.rows(), s.attn.cols,
-                   [&](std::size_t r) { kernels_->quantize_rows(s.attn.slice(r, 1), s.attn_q8.slice(r, 1)); });
+                   [&](std::size_t r) { kernels_->quantize_rows(s.attn.slice(r, 1), s.attn_q8, r, 0); });
     }
   }
 
@@ -142,7 +142,8 @@ class Cpu {
                             .n_rows = s.rows(),
                             .unit_work = 2 * kActivationBlock * w[0].cols,
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
-                            .row_bytes = activation_bytes(w)};
+                            .row_bytes = activation_bytes(w),
+                            .tile_bytes = tile_bytes_};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       std::size_t const p0 = u0 * kPanels;
       std::size_t const p1 = std::min(u1 * kPanels, w[0].panels());
@@ -165,11 +166,11 @@ class Cpu {
     if (n == 0) return 0;
     PackedView const w[] = {output.view()};
     bool const quantize = any_quantized(w);
+    Activations const h{s.h.slice(0, n), s.h_q8.resized(n)};
     for_each_row(n, s.h.cols, [&](std::size_t i) {
       kernels_->rms_norm(s.x.slice(s.logit_rows[i], 1), norm.span(), eps, s.h.slice(i, 1));
-      if (quantize) kernels_->quantize_rows(s.h.slice(i, 1), s.h_q8.slice(i, 1));
+      if (quantize) kernels_->quantize_rows(s.h.slice(i, 1), h.q8, i, 0);
     });
-    Activations const h = Activations{s.h, s.h_q8}.slice(0, n);
     std::atomic<std::size_t> first_bad = n;
     detail::for_each_tile(
         *executor_, panel_grid(w, n), [&](std::size_t p0, std::size_t p1, std::size_t row, std::size_t n_rows) {
@@ -207,9 +208,8 @@ class Cpu {
     }
     return false;
   }
-  /// Per row: int8 with a scale and a sum per block, or float.
   static std::size_t activation_bytes(std::span<PackedView const> w) noexcept {
-    return any_quantized(w) ? w[0].cols + w[0].cols / 4 : w[0].cols * sizeof(float);
+    return any_quantized(w) ? QuantizedRows::row_bytes(w[0].cols) : w[0].cols * sizeof(float);
   }
   /// Looks at the bits, which a host's -ffast-math cannot fold away.
   static bool all_finite(std::span<float const> row) noexcept {
@@ -228,30 +228,23 @@ class Cpu {
   void normalize(Vector const& norm, float eps, bool quantize, Step& s) const {
     for_each_row(s.rows(), s.x.cols, [&](std::size_t r) {
       kernels_->rms_norm(s.x.slice(r, 1), norm.span(), eps, s.h.slice(r, 1));
-      if (quantize) kernels_->quantize_rows(s.h.slice(r, 1), s.h_q8.slice(r, 1));
+      if (quantize) kernels_->quantize_rows(s.h.slice(r, 1), s.h_q8, r, 0);
     });
   }
 
   /// The columns [c0, c0 + n) of some rows to int8. c0 and n are multiples of the activation block.
   void quantize_columns(MatrixView<float> x, QuantizedRows const& out, std::size_t first_row, std::size_t n_rows,
                         std::size_t c0, std::size_t n) const {
-    for (std::size_t r = first_row; r < first_row + n_rows; ++r) {
-      QuantizedRows part = out.slice(r, 1);
-      part.q += c0;
-      part.scale += c0 / kActivationBlock;
-      part.sum += c0 / kActivationBlock;
-      part.group_sum += c0 / kActivationGroup;
-      part.cols = n;
-      kernels_->quantize_rows({x.row(r).data() + c0, 1, n}, part);
-    }
+    kernels_->quantize_rows({x.row(first_row).data() + c0, n_rows, n, x.stride}, out, first_row, c0);
   }
 
-  static detail::Grid panel_grid(std::span<PackedView const> w, std::size_t n_rows) noexcept {
+  [[nodiscard]] detail::Grid panel_grid(std::span<PackedView const> w, std::size_t n_rows) const noexcept {
     detail::Grid grid{.n_units = 0,
                       .n_rows = n_rows,
                       .unit_work = kPanelRows * w[0].cols,
                       .unit_bytes = w[0].panel_bytes,
-                      .row_bytes = activation_bytes(w)};
+                      .row_bytes = activation_bytes(w),
+                      .tile_bytes = tile_bytes_};
     for (PackedView const& one : w) grid.n_units += one.panels();
     return grid;
   }
@@ -342,6 +335,7 @@ class Cpu {
 
   std::shared_ptr<E> executor_;
   KernelTable const* kernels_;
+  std::size_t tile_bytes_ = detail::tile_bytes();  // asked for once: the answer takes a microsecond in a guest system
 };
 
 }  // namespace lamina::inline v0_1

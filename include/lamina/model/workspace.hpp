@@ -102,7 +102,7 @@ class Workspace {
     s.logit_rows = all_.logit_rows.first(n_logits);
     s.logits = all_.logits.slice(0, n_logits);
     for (auto* m : {&s.cos, &s.sin, &s.x, &s.h, &s.q, &s.k, &s.v, &s.attn, &s.gate, &s.up}) m->rows = n_rows;
-    for (auto* m : {&s.h_q8, &s.attn_q8, &s.gate_q8}) m->rows = n_rows;
+    for (auto* m : {&s.h_q8, &s.attn_q8, &s.gate_q8}) *m = m->resized(n_rows);
     return s;
   }
 
@@ -143,15 +143,7 @@ class Workspace {
     // Columns that are no multiple of 32 never meet quantized weights.
     auto const quantized = [&](std::size_t cols) {
       if (cols % kActivationBlock != 0) return QuantizedRows{};
-      std::size_t const blocks = cols / kActivationBlock;
-      QuantizedRows rows;
-      rows.q = source.template take<std::int8_t>(n, cols).data();
-      rows.scale = source.template take<float>(n, blocks).data();
-      rows.sum = source.template take<std::int32_t>(n, blocks).data();
-      rows.group_sum = source.template take<std::int32_t>(n, cols / kActivationGroup).data();
-      rows.rows = n;
-      rows.cols = cols;
-      return rows;
+      return QuantizedRows(source.template take<std::byte>(n, QuantizedRows::row_bytes(cols)).data(), n, cols);
     };
     all_.items = source.template take<StepItem>(n, 1);
     all_.tokens = source.template take<Token>(n, 1);
