@@ -37,17 +37,25 @@ struct Product {
 
 /// Weights that later tiles will read, asked for a few cache lines at a time while a tile computes, so that they travel
 /// at the pace at which they will be needed.
-struct Ahead {
-  char const* at = nullptr;
-  char const* end = nullptr;
-  std::size_t lines = 0;  // at a time
+class Ahead {
+ public:
+  Ahead() = default;
+  /// `bytes` from `at` on, in `steps` steps of tiles.
+  HWY_INLINE Ahead(void const* at, std::size_t bytes, std::size_t steps)
+      : at_(static_cast<char const*>(at)), end_(at_ + bytes), lines_(div_ceil(bytes / kAlignment, steps)) {}
 
-  HWY_INLINE void fetch() {
-    for (std::size_t i = 0; i < lines; ++i) {
-      __builtin_prefetch(at, 0, 3);
-      at += at < end ? kAlignment : 0;
-    }
+  /// Before a tile: once all is asked for, nothing more is.
+  HWY_INLINE void start() {
+    if (at_ >= end_) lines_ = 0;
   }
+  HWY_INLINE void fetch() {
+    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) __builtin_prefetch(at_, 0, 3);
+  }
+
+ private:
+  char const* at_ = nullptr;
+  char const* end_ = nullptr;
+  std::size_t lines_ = 0;  // at a time
 };
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
@@ -67,24 +75,27 @@ struct Lanes {
   HWY_INLINE typename F::PanelBlock const& block(std::size_t v, std::size_t b) const {
     return panel[v / kVectors * stride + b];
   }
-  /// Asks for what a tile of R rows will read, while it computes with part b; a block comes in kParts parts. More than
-  /// two rows are several tiles, which pass over these lanes while the next ones travel: 1.1 to 1.4 times the speed of
-  /// 4 to 8 rows from memory on Zen 3. Two rows ask for what comes later in each stream: 1.1 times. One row is faster
-  /// without.
-  template <std::size_t R, std::size_t kParts = 1>
-  HWY_INLINE void prefetch(std::size_t b, std::size_t i = 0) const {
-    constexpr std::size_t kPanels = std::max<std::size_t>(V / kVectors, 1);
-    constexpr std::size_t kBytes = sizeof(typename F::PanelBlock) / kParts;
-    if constexpr (R != 2) return;
-    std::size_t const ahead = R == 2 ? 1024 : kPanels * stride * sizeof(typename F::PanelBlock);
-    LAMINA_UNROLL
-    for (std::size_t p = 0; p < kPanels; ++p) {
-      auto const* part = reinterpret_cast<char const*>(panel + p * stride + b) + i * kBytes + ahead;
-      for (std::size_t j = 0; j < div_ceil(kBytes, kAlignment); ++j) __builtin_prefetch(part + j * kAlignment, 0, 3);
+  /// For tiles whose panels are streams through memory: asks for kBytes of each, kAhead after `offset`.
+  template <std::size_t kBytes, std::size_t kAhead>
+  HWY_INLINE void prefetch_streams(std::size_t offset) const {
+    for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
+      auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset + kAhead;
+      for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, 3);
     }
   }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
+
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: with one row or two the
+/// panels are streams through memory; more rows are several tiles, and the next panels travel while those pass.
+template <class Tiles, std::size_t R, std::size_t kBytes, class L>
+HWY_INLINE void ask(L const& lanes, Ahead& ahead, std::size_t offset) {
+  if constexpr (R > 2) {
+    ahead.fetch();
+  } else if constexpr (Tiles::kStreamAhead[R - 1] != 0) {
+    lanes.template prefetch_streams<kBytes, Tiles::kStreamAhead[R - 1]>(offset);
+  }
+}
 
 /// kLanes binary16 numbers as float.
 HWY_INLINE Floats load_half(Half const* p) { return load_float(FloatTag(), p); }
@@ -317,6 +328,8 @@ struct QuantizedTiles {
 
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = Steps::kTileRows;
+  static constexpr std::size_t kStreams = dot::kStreamsOfOneRow;
+  static constexpr auto kStreamAhead = dot::kStreamAhead;
 
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
@@ -326,13 +339,14 @@ struct QuantizedTiles {
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 Ahead& next, float* out) noexcept {
     Ahead ahead = next;
+    ahead.start();
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row);
     std::size_t const blocks = p.w.cols / Format::kBlock;
     Sums<R, V> sums(out);
     for (std::size_t b = 0; b < blocks; ++b) {
       for (std::size_t i = 0; i < Format::kBlock / kActivationBlock; ++i) {
-        ahead.fetch();
+        ask<QuantizedTiles, R, kStepBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + i * kStepBytes);
         LAMINA_UNROLL
         for (std::size_t half = 0; half < kPerActivationBlock; ++half) {
           add_group<R>(lanes, x, {b, i * kPerActivationBlock + half, half}, sums);
@@ -353,6 +367,7 @@ struct QuantizedTiles {
     }
   };
   static constexpr std::size_t kPerActivationBlock = kActivationBlock / Format::kGroup;
+  static constexpr std::size_t kStepBytes = sizeof(typename Format::PanelBlock) * kActivationBlock / Format::kBlock;
 
   static constexpr bool kHasMin = HasMin<Format>;
   static constexpr int kOffset = Steps::kZero + Dot::kOffset;
@@ -563,15 +578,19 @@ struct FloatTiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
   /// With 6 rows AVX2 is faster from 32 rows on (F32, 512 rows: 1.1 times), but 4 and 8 rows lose a third.
   static constexpr std::size_t kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
+  static constexpr std::size_t kColumns = 8;                      // between two prefetches
+  static constexpr std::size_t kStreams = kVectors <= 2 ? 4 : 1;  // chains of FMAs enough to hide their latency
+  static constexpr std::array<std::size_t, 2> kStreamAhead{0, 1024};
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
-  static std::size_t steps(PackedView const& w) { return w.cols; }
+  static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 Ahead& next, float* out) noexcept {
     Ahead ahead = next;
+    ahead.start();
     FloatTag const tag;
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
@@ -582,21 +601,23 @@ struct FloatTiles {
       LAMINA_UNROLL
       for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(tag);
     }
-    for (std::size_t k = 0; k < p.w.cols; ++k) {
-      ahead.fetch();
-      Floats w[V];
-      if constexpr (kInPairs<F>) {
+    for (std::size_t k = 0; k < p.w.cols;) {
+      ask<FloatTiles, R, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
+      for (std::size_t const end = std::min(k + kColumns, p.w.cols); k < end; ++k) {
+        Floats w[V];
+        if constexpr (kInPairs<F>) {
+          LAMINA_UNROLL
+          for (std::size_t v = 0; v < V; v += 2) load_even_odd(lanes.block(v, k).w + lanes.lane(v), w + v);
+        } else {
+          LAMINA_UNROLL
+          for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
+        }
         LAMINA_UNROLL
-        for (std::size_t v = 0; v < V; v += 2) load_even_odd(lanes.block(v, k).w + lanes.lane(v), w + v);
-      } else {
-        LAMINA_UNROLL
-        for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
-      }
-      LAMINA_UNROLL
-      for (std::size_t r = 0; r < R; ++r) {
-        Floats const one = hn::Set(tag, x[r * stride + k]);
-        LAMINA_UNROLL
-        for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]);
+        for (std::size_t r = 0; r < R; ++r) {
+          Floats const one = hn::Set(tag, x[r * stride + k]);
+          LAMINA_UNROLL
+          for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]);
+        }
       }
     }
     if constexpr (kInPairs<F>) {
@@ -677,9 +698,8 @@ template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
-  char const* const start = reinterpret_cast<char const*>(p.w.data) + p.w.panel_bytes * vector / kVectors + bytes;
-  std::size_t const steps = div_ceil(last - first, R) * Tiles::steps(p.w);
-  Ahead ahead{start, start + bytes, div_ceil(bytes / kAlignment, steps)};
+  auto const* const after = reinterpret_cast<std::byte const*>(p.w.data) + p.w.panel_bytes * vector / kVectors + bytes;
+  Ahead ahead(after, bytes, div_ceil(last - first, R) * Tiles::steps(p.w));
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
@@ -709,7 +729,7 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
 template <class Tiles>
 void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (kVectors <= Tiles::kWide) {
-    if (p.y.rows == 1) return stream_panels<Tiles, 1, dot::kStreamsOfOneRow>(p, first_panel, last_panel);
+    if (p.y.rows == 1) return stream_panels<Tiles, 1, Tiles::kStreams>(p, first_panel, last_panel);
     if (p.y.rows == 2) return stream_panels<Tiles, 2, dot::kStreamsOfTwoRows>(p, first_panel, last_panel);
   }
   std::size_t const vector = first_panel * kVectors;

@@ -143,7 +143,8 @@ class Cpu {
                             .unit_work = 2 * kActivationBlock * w[0].cols,
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
                             .row_bytes = activation_bytes(w),
-                            .tile_bytes = tile_bytes_};
+                            .tile_bytes = tile_bytes_,
+                            .stream_units = 4 / kPanels};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       std::size_t const p0 = u0 * kPanels;
       std::size_t const p1 = std::min(u1 * kPanels, w[0].panels());
@@ -244,7 +245,8 @@ class Cpu {
                       .unit_work = kPanelRows * w[0].cols,
                       .unit_bytes = w[0].panel_bytes,
                       .row_bytes = activation_bytes(w),
-                      .tile_bytes = tile_bytes_};
+                      .tile_bytes = tile_bytes_,
+                      .stream_units = 4};
     for (PackedView const& one : w) grid.n_units += one.panels();
     return grid;
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "lamina/core/executor.hpp"
 #include "lamina/core/numeric.hpp"
@@ -15,12 +16,41 @@ namespace lamina::inline v0_1::detail {
 /// does some 100,000 of them.
 inline constexpr std::size_t kTaskWork = std::size_t{1} << 16;
 
-/// Rows up to which a step is bound by reading weights: each thread then streams contiguous runs of them, of this many
-/// bytes at least. Several runs a thread, since cores that share memory with others are never equally fast: 3 % more
-/// tokens/s than one run a thread (1b, Q4_0 and Q8_0, medians of 100 turns).
+/// Rows up to which a step is bound by reading weights: each thread then streams long runs of them, of this many bytes
+/// at least.
 inline constexpr std::size_t kStreamingRows = 16;
-inline constexpr std::size_t kStreamBytes = std::size_t{512} << 10;
-inline constexpr std::size_t kStreamsPerThread = 16;
+inline constexpr std::size_t kStreamBytes = std::size_t{256} << 10;
+
+/// n things as runs for some threads, long ones first: each is a half of an equal share of what is left. A run's first
+/// reads wait for memory, so few are better; but cores that share memory with others are never equally fast, and short
+/// ones at the end make up for that.
+class ShrinkingRuns {
+ public:
+  /// Runs have at least `least` things, a multiple of `step`, except the last. step > 0.
+  constexpr ShrinkingRuns(std::size_t n, std::size_t threads, std::size_t least, std::size_t step) noexcept
+      : n_(n), parts_(2 * threads), least_(round_up(std::max<std::size_t>(least, 1), step)), step_(step) {}
+
+  [[nodiscard]] constexpr std::size_t count() const noexcept {
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < n_; at = end(at)) ++count;
+    return count;
+  }
+  /// Run i: [first, last).
+  [[nodiscard]] constexpr std::pair<std::size_t, std::size_t> at(std::size_t i) const noexcept {
+    std::size_t first = 0;
+    for (; i > 0; --i) first = end(first);
+    return {first, end(first)};
+  }
+
+ private:
+  [[nodiscard]] constexpr std::size_t end(std::size_t first) const noexcept {
+    std::size_t const left = n_ - first;
+    std::size_t const length = std::max(least_, round_up(left / parts_, step_));
+    return left < length + least_ / 2 ? n_ : first + length;
+  }
+
+  std::size_t n_, parts_, least_, step_;
+};
 
 /// Activations of a tile of rows stay in the L2 cache while panels of weights go past them: bytes of half of it, at
 /// least of the smallest in use (512 KiB). A cache that is twice as large makes Q4_0's 2048 x 8192 1.3 times as fast
@@ -43,10 +73,11 @@ constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
 struct Grid {
   std::size_t n_units = 0;
   std::size_t n_rows = 0;
-  std::size_t unit_work = 0;   // multiply-adds of one unit for one row
-  std::size_t unit_bytes = 0;  // weights of one unit
-  std::size_t row_bytes = 0;   // activations of one row
-  std::size_t tile_bytes = 0;  // activations of a tile of rows
+  std::size_t unit_work = 0;     // multiply-adds of one unit for one row
+  std::size_t unit_bytes = 0;    // weights of one unit
+  std::size_t row_bytes = 0;     // activations of one row
+  std::size_t tile_bytes = 0;    // activations of a tile of rows
+  std::size_t stream_units = 1;  // that kernels read side by side where there are few rows
 };
 
 /// body(first_unit, last_unit, first_row, n_rows) covers the grid. Tasks that share weights are neighbours, so that the
@@ -56,14 +87,15 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
   std::size_t const threads = executor.concurrency();
   std::size_t const work = g.n_units * g.unit_work * g.n_rows;
   if (g.n_rows <= kStreamingRows) {
-    std::size_t const by_bytes = g.n_units * g.unit_bytes / kStreamBytes;
-    std::size_t const runs = threads == 1 ? 1 : std::clamp(by_bytes, threads, kStreamsPerThread * threads);
-    std::size_t const chunks = tasks_for(work, std::min(runs, g.n_units));
-    if (chunks == 1) return body(std::size_t{0}, g.n_units, std::size_t{0}, g.n_rows);
-    auto const task = [&](std::size_t i) {
-      body(part_begin(g.n_units, chunks, i), part_begin(g.n_units, chunks, i + 1), std::size_t{0}, g.n_rows);
-    };
-    return executor.run(chunks, task);
+    std::size_t const share = div_ceil(g.n_units, tasks_for(work, threads));  // of one thread
+    std::size_t const least = div_ceil(kStreamBytes, std::max<std::size_t>(g.unit_bytes, 1));
+    ShrinkingRuns const runs(g.n_units, tasks_for(work, threads), std::min(least, share),
+                             share >= 4 ? g.stream_units : 1);
+    executor.run(runs.count(), [&](std::size_t i) {
+      auto const [first, last] = runs.at(i);
+      body(first, last, std::size_t{0}, g.n_rows);
+    });
+    return;
   }
   std::size_t const rows_fitting = std::max(kStreamingRows, g.tile_bytes / std::max<std::size_t>(g.row_bytes, 1));
   std::size_t const row_tiles = div_ceil(g.n_rows, rows_fitting);

@@ -1,0 +1,59 @@
+// How operations are cut: every cut covers all of it once.
+#include <atomic>
+#include <vector>
+
+#include "lamina/model/tiling.hpp"
+
+#include "doctest/doctest.h"
+
+using namespace lamina;
+
+TEST_CASE("shrinking runs cover everything once, long ones first, in whole steps") {
+  for (std::size_t const threads : {1u, 2u, 7u}) {
+    for (std::size_t const step : {1u, 2u, 4u}) {
+      for (std::size_t const least : {0u, 1u, 3u, 16u}) {
+        for (std::size_t n = 0; n <= 130; ++n) {
+          detail::ShrinkingRuns const runs(n, threads, least, step);
+          std::size_t next = 0, before = n;
+          for (std::size_t i = 0; i < runs.count(); ++i) {
+            auto const [first, last] = runs.at(i);
+            CHECK(first == next);
+            CHECK(last > first);
+            bool const is_last = i + 1 == runs.count();
+            if (!is_last) CHECK((last - first) % step == 0);
+            if (!is_last) CHECK(last - first >= least);
+            if (!is_last) CHECK(last - first <= before);
+            before = last - first;
+            next = last;
+          }
+          CHECK(next == n);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
+  for (std::size_t const threads : {1u, 2u, 3u}) {
+    ThreadPool pool(threads);
+    for (std::size_t const n_units : {1u, 2u, 7u, 64u, 257u}) {
+      for (std::size_t const n_rows : {1u, 2u, 16u, 17u, 100u, 512u}) {
+        std::vector<std::atomic<int>> seen(n_units * n_rows);
+        detail::Grid const grid{.n_units = n_units,
+                                .n_rows = n_rows,
+                                .unit_work = std::size_t{1} << 16,
+                                .unit_bytes = 18432,
+                                .row_bytes = 3328,
+                                .tile_bytes = std::size_t{256} << 10,
+                                .stream_units = 4};
+        auto const body = [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t rows) {
+          for (std::size_t u = u0; u < u1; ++u) {
+            for (std::size_t r = row; r < row + rows; ++r) ++seen[u * n_rows + r];
+          }
+        };
+        detail::for_each_tile(pool, grid, body);
+        for (auto const& count : seen) CHECK(count == 1);
+      }
+    }
+  }
+}
