@@ -112,11 +112,13 @@ HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::siz
 struct AttendTile {
   HWY_ALIGN float weight[kMaxTileRows][kKvBlock];  // of the current block: scores, then exp(score - max)
   float const* q[kMaxTileRows];
-  float* out[kMaxTileRows];         // sums of weighted values so far
-  float max[kMaxTileRows];          // greatest score so far
-  float sum[kMaxTileRows];          // of weights so far
-  float correction[kMaxTileRows];   // what the current block's greater maximum makes of earlier sums
-  std::size_t begin[kMaxTileRows];  // the tokens of the current block that the row sees
+  float* out[kMaxTileRows];                  // sums of weighted values so far
+  float max[kMaxTileRows];                   // greatest score so far
+  HWY_ALIGN float sum[kMaxTileRows];         // of weights so far
+  HWY_ALIGN float shift[kMaxTileRows];       // from the maximum with the current block to the one before: 0 or less
+  HWY_ALIGN float correction[kMaxTileRows];  // exp(shift): what the greater maximum makes of earlier sums
+  HWY_ALIGN float block_sum[kMaxTileRows];   // of the current block's weights
+  std::size_t begin[kMaxTileRows];           // the tokens of the current block that the row sees
   std::size_t end[kMaxTileRows];
   std::size_t rows;
   Ahead ahead;
@@ -189,11 +191,19 @@ inline void weigh(AttendTile& tile, std::size_t i, float scale) noexcept {
     hn::Store(p, d, weight + j * hn::Lanes(d));
     part[j % kSumVectors] = j < kSumVectors ? p : hn::Add(part[j % kSumVectors], p);
   }
-  auto const correction = exp_bounded(d, hn::Sub(hn::Set(d, tile.max[i]), max));
-  auto const sum = hn::MulAdd(hn::Set(d, tile.sum[i]), correction, hn::Set(d, sum16(part)));
-  tile.sum[i] = hn::GetLane(sum);
+  tile.block_sum[i] = sum16(part);
+  tile.shift[i] = tile.max[i] - hn::GetLane(max);
   tile.max[i] = hn::GetLane(max);
-  tile.correction[i] = hn::GetLane(correction);
+}
+
+/// What the current block makes of the sums so far, of all rows side by side.
+inline void correct_sums(AttendTile& tile) noexcept {
+  Full const d;
+  for (std::size_t i = 0; i < tile.rows; i += hn::Lanes(d)) {
+    auto const correction = exp_bounded(d, hn::Load(d, tile.shift + i));
+    hn::Store(correction, d, tile.correction + i);
+    hn::Store(hn::MulAdd(hn::Load(d, tile.sum + i), correction, hn::Load(d, tile.block_sum + i)), d, tile.sum + i);
+  }
 }
 
 /// out[r] = out[r] * correction[r], then fma(weight[r][t], value t, out[r]) for t = begin .. end - 1, for the
@@ -294,9 +304,13 @@ void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& bl
     tile.ahead.advance = 0;
   });
   for (std::size_t i = 0; i < tile.rows; ++i) {
-    tile.correction[i] = 1.0F;
-    if (tile.begin[i] < tile.end[i]) weigh(tile, i, args.scale);
+    if (tile.begin[i] < tile.end[i]) {
+      weigh(tile, i, args.scale);
+    } else {
+      tile.shift[i] = tile.block_sum[i] = 0.0F;  // exp(0) is 1
+    }
   }
+  correct_sums(tile);
   tile.ahead.start(next_keys);
   for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
     add_values<rows()>(tile, first, args.head_dim, values);

@@ -37,23 +37,32 @@ HWY_INLINE void sum_lanes(Ints a, Ints b, std::int32_t (&sums)[2]) {
   sums[1] = lanes[kLanes / 2];
 }
 
+inline constexpr std::int32_t kInfinity = 0x7f800000;
+
+/// Loads a block of a row; returns the greatest |x| of each lane as bits, which order as the floats do, infinity and
+/// NaN last.
+HWY_INLINE Ints load_block(float const* in, dot::Floats (&values)[kParts]) {
+  IntTag const tag;
+  auto const magnitude = hn::Set(tag, 0x7fffffff);
+  Ints max = hn::Zero(tag);
+  LAMINA_UNROLL
+  for (std::size_t j = 0; j < kParts; ++j) {
+    values[j] = hn::LoadU(FloatTag(), in + j * kLanes);
+    max = hn::Max(max, hn::And(hn::BitCast(tag, values[j]), magnitude));
+  }
+  return max;
+}
+
 /// One block of a row, number i of a group of G.
 template <std::size_t G>
 HWY_INLINE void quantize_block(float const* in, QuantizedBlock<G>& to, std::size_t i) noexcept {
   FloatTag const tag;
   IntTag const int_tag;
   hn::Rebind<std::int8_t, IntTag> const byte_tag;
-  auto const magnitude = hn::Set(int_tag, 0x7fffffff);
   dot::Floats values[kParts];
-  Ints max_bits = hn::Zero(int_tag);
-  LAMINA_UNROLL
-  for (std::size_t j = 0; j < kParts; ++j) {
-    values[j] = hn::LoadU(tag, in + j * kLanes);
-    max_bits = hn::Max(max_bits, hn::And(hn::BitCast(int_tag, values[j]), magnitude));
-  }
-  auto const bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(int_tag, max_bits)));
+  std::int32_t const bits = hn::GetLane(hn::MaxOfLanes(int_tag, load_block(in, values)));
   float const max = std::bit_cast<float>(bits);
-  bool const finite = bits < 0x7f800000u;
+  bool const finite = bits < kInfinity;
   bool const zero = !finite || max < kSmallestActivation;
   HWY_ALIGN std::int8_t q[kActivationBlock] = {};
   Ints sum[2] = {hn::Zero(int_tag), hn::Zero(int_tag)};
@@ -77,18 +86,124 @@ HWY_INLINE void quantize_block(float const* in, QuantizedBlock<G>& to, std::size
   for (std::size_t h = 0; h < 2; ++h) to.half_sum[h][i] = sums[h];
 }
 
+/// Four rows' values side by side in every 16 bytes of a register: lane i of each is op over all lanes of rows[i].
+template <class Op>
+HWY_INLINE Ints reduce_rows(Ints const (&rows)[4], Op op) {
+  IntTag const tag;
+  hn::RepartitionToWide<IntTag> const tag64;
+  auto const pairs = [&](Ints a, Ints b) HWY_ATTR {
+    return hn::BitCast(tag64, op(hn::InterleaveLower(tag, a, b), hn::InterleaveUpper(tag, a, b)));
+  };
+  auto const first = pairs(rows[0], rows[1]), second = pairs(rows[2], rows[3]);
+  Ints four = op(hn::BitCast(tag, hn::InterleaveLower(tag64, first, second)),
+                 hn::BitCast(tag, hn::InterleaveUpper(tag64, first, second)));
+#if HWY_MAX_BYTES == 64
+  four = op(four, hn::ReverseBlocks(tag, four));
+#endif
+#if HWY_MAX_BYTES >= 32
+  four = op(four, hn::SwapAdjacentBlocks(four));
+#endif
+  return four;
+}
+
+/// The first 4 lanes of v to `to`.
+template <class D, class T>
+HWY_INLINE void store4(D d, hn::Vec<D> v, T* to) {
+  HWY_ALIGN T lanes[kLanes];
+  hn::Store(v, d, lanes);
+  std::memcpy(to, lanes, 4 * sizeof(T));
+}
+
+/// The bytes of a group, from a row a row to 4 columns of 4 rows.
+HWY_INLINE void interleave_rows(std::int8_t const (&q)[4][kActivationBlock], QuantizedBlock<4>& to) {
+  hn::FixedTag<std::int32_t, 4> const tag;
+  hn::FixedTag<std::int64_t, 2> const tag64;
+  for (std::size_t half = 0; half < 2; ++half) {
+    auto const row = [&](std::size_t i) HWY_ATTR {
+      return hn::LoadU(tag, reinterpret_cast<std::int32_t const*>(q[i] + half * kActivationGroup));
+    };
+    auto const store = [&](std::size_t j, auto v) HWY_ATTR {
+      hn::StoreU(hn::BitCast(tag, v), tag, reinterpret_cast<std::int32_t*>(to.q[4 * half + j]));
+    };
+    auto const pairs = [&](auto v) HWY_ATTR { return hn::BitCast(tag64, v); };
+    auto const low01 = pairs(hn::InterleaveLower(tag, row(0), row(1)));
+    auto const low23 = pairs(hn::InterleaveLower(tag, row(2), row(3)));
+    auto const high01 = pairs(hn::InterleaveUpper(tag, row(0), row(1)));
+    auto const high23 = pairs(hn::InterleaveUpper(tag, row(2), row(3)));
+    store(0, hn::InterleaveLower(tag64, low01, low23));
+    store(1, hn::InterleaveUpper(tag64, low01, low23));
+    store(2, hn::InterleaveLower(tag64, high01, high23));
+    store(3, hn::InterleaveUpper(tag64, high01, high23));
+  }
+}
+
+/// One block of a whole group: what is one number a row is computed for the four side by side.
+HWY_INLINE void quantize_block_of_four(float const* in, std::size_t stride, QuantizedBlock<4>& to) noexcept {
+  FloatTag const tag;
+  IntTag const int_tag;
+  hn::Rebind<std::int8_t, IntTag> const byte_tag;
+  dot::Floats values[4][kParts];
+  Ints max_bits[4];  // of |x|; orders as the floats do, infinity and NaN last
+  LAMINA_UNROLL
+  for (std::size_t i = 0; i < 4; ++i) max_bits[i] = load_block(in + i * stride, values[i]);
+  Ints const bits = reduce_rows(max_bits, [](Ints a, Ints b) HWY_ATTR { return hn::Max(a, b); });
+  auto const max = hn::BitCast(tag, bits);
+  auto const finite = hn::RebindMask(tag, hn::Lt(bits, hn::Set(int_tag, kInfinity)));
+  auto const keep = hn::And(finite, hn::Ge(max, hn::Set(tag, kSmallestActivation)));
+  auto const inverse = hn::Div(hn::Set(tag, 127.0F), max);
+  auto const kept = hn::BitCast(int_tag, hn::VecFromMask(tag, keep));
+  HWY_ALIGN std::int8_t q[4][kActivationBlock];
+  Ints sums[2][4];
+  auto const round_row = [&](std::size_t i, dot::Floats row_inverse, Ints row_kept) HWY_ATTR {
+    LAMINA_UNROLL
+    for (std::size_t j = 0; j < kParts; ++j) {
+      Ints const rounded = hn::And(hn::NearestInt(hn::Mul(values[i][j], row_inverse)), row_kept);
+      Ints& sum = sums[j * 2 / kParts][i];
+      sum = j % (kParts / 2) == 0 ? rounded : hn::Add(sum, rounded);
+      hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q[i] + j * kLanes);
+    }
+  };
+  round_row(0, hn::Broadcast<0>(inverse), hn::Broadcast<0>(kept));
+  round_row(1, hn::Broadcast<1>(inverse), hn::Broadcast<1>(kept));
+  round_row(2, hn::Broadcast<2>(inverse), hn::Broadcast<2>(kept));
+  round_row(3, hn::Broadcast<3>(inverse), hn::Broadcast<3>(kept));
+  interleave_rows(q, to);
+
+  auto const add = [](Ints a, Ints b) HWY_ATTR { return hn::Add(a, b); };
+  Ints const low = reduce_rows(sums[0], add), high = reduce_rows(sums[1], add);
+  auto const nan = hn::Set(tag, std::numeric_limits<float>::quiet_NaN());
+  auto const scale = hn::IfThenElse(finite, hn::IfThenElseZero(keep, hn::Div(max, hn::Set(tag, 127.0F))), nan);
+  store4(tag, scale, to.scale);
+  store4(tag, hn::Mul(hn::ConvertTo(tag, hn::Add(low, high)), scale), to.scaled_sum);
+  store4(int_tag, hn::Add(low, high), to.sum);
+  store4(int_tag, low, to.half_sum[0]);
+  store4(int_tag, high, to.half_sum[1]);
+}
+
 }  // namespace quantizing
 
 /// See KernelTable::quantize_rows and reference::quantize_rows.
 inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out, std::size_t first_row,
                           std::size_t first_column) noexcept {
   std::size_t const first_block = first_column / kActivationBlock;
-  for (std::size_t r = 0; r < x.rows; ++r) {
-    out.visit_row(first_row + r, [&](auto* blocks, std::size_t i) HWY_ATTR {
-      for (std::size_t b = 0; b < x.cols / kActivationBlock; ++b) {
-        quantizing::quantize_block(x.data + r * x.stride + b * kActivationBlock, blocks[first_block + b], i);
+  std::size_t const blocks = x.cols / kActivationBlock;
+  for (std::size_t r = 0; r < x.rows;) {
+    float const* const in = x.data + r * x.stride;
+    std::size_t const row = first_row + r;
+    if (row % kActivationRows == 0 && x.rows - r >= kActivationRows) {
+      auto* const to = out.group<kActivationRows>(row) + first_block;
+      for (std::size_t b = 0; b < blocks; ++b) {
+        quantizing::quantize_block_of_four(in + b * kActivationBlock, x.stride, to[b]);
+      }
+      r += kActivationRows;
+      continue;
+    }
+    out.visit_row(row, [&](auto* to, std::size_t i) HWY_ATTR {
+      for (std::size_t b = 0; b < blocks; ++b) {
+        quantizing::quantize_block(in + b * kActivationBlock, to[first_block + b], i);
       }
     });
+    ++r;
   }
 }
 

@@ -226,11 +226,17 @@ class Cpu {
     });
   }
 
+  /// Whole groups of int8 rows together, while they are in the L1 cache.
   void normalize(Vector const& norm, float eps, bool quantize, Step& s) const {
-    for_each_row(s.rows(), s.x.cols, [&](std::size_t r) {
-      kernels_->rms_norm(s.x.slice(r, 1), norm.span(), eps, s.h.slice(r, 1));
-      if (quantize) kernels_->quantize_rows(s.h.slice(r, 1), s.h_q8, r, 0);
-    });
+    detail::for_each_run(*executor_, div_ceil(s.rows(), kActivationRows), s.rows() * s.x.cols * kElementWork,
+                         [&](std::size_t first, std::size_t last) {
+                           for (std::size_t r = first * kActivationRows; r < last * kActivationRows;
+                                r += kActivationRows) {
+                             std::size_t const n = std::min(kActivationRows, s.rows() - r);
+                             kernels_->rms_norm(s.x.slice(r, n), norm.span(), eps, s.h.slice(r, n));
+                             if (quantize) kernels_->quantize_rows(s.h.slice(r, n), s.h_q8, r, 0);
+                           }
+                         });
   }
 
   /// The columns [c0, c0 + n) of some rows to int8. c0 and n are multiples of the activation block.
