@@ -126,7 +126,9 @@ void run_eigen(benchmark::State& state, Suite& suite, MatrixShape shape, std::si
 }  // namespace
 
 void add_product_benchmarks(Suite& suite) {
-  for (KernelTable const* kernels : available_kernels()) {
+  std::vector<KernelTable const*> tables(available_kernels().begin(), available_kernels().end());
+  if (KernelTable const& fast = best_kernels(Numerics::Fast); &fast != tables.front()) tables.push_back(&fast);
+  for (KernelTable const* kernels : tables) {
     for (FormatTraits const& format : kFormats) {
       for (MatrixShape const shape : kShapes) {
         for (std::size_t const rows : kRows) {

@@ -63,12 +63,16 @@ LAMINA_BENCH_CHAINS(float_sse4, LAMINA_BENCH_ISA("sse4.1"), __m128, "x", _mm_add
 LAMINA_BENCH_CHAINS(float_avx2, LAMINA_BENCH_ISA("avx2,fma"), __m256, "x", _mm256_fmadd_ps(a, b, acc))
 LAMINA_BENCH_CHAINS(float_avx3, LAMINA_BENCH_ISA("avx512f"), __m512, "v", _mm512_fmadd_ps(a, b, acc))
 
+LAMINA_BENCH_CHAINS(float_avx3_bf16, LAMINA_BENCH_ISA("avx512f,avx512bf16"), __m512, "v",
+                    _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b))
+
 Peak integer_peak_of(Target target) {
   switch (target) {
     case Target::kSse4: return {integer_sse4, 32};
     case Target::kAvx2: return {integer_avx2, 64};
     case Target::kAvx3: return {integer_avx3, 128};
-    case Target::kAvx3Dl: return {integer_avx3_dl, 128};
+    case Target::kAvx3Dl:
+    case Target::kAvx3Bf16: return {integer_avx3_dl, 128};
     default: return {};
   }
 }
@@ -79,6 +83,7 @@ Peak float_peak_of(Target target) {
     case Target::kAvx2: return {float_avx2, 16};
     case Target::kAvx3:
     case Target::kAvx3Dl: return {float_avx3, 32};
+    case Target::kAvx3Bf16: return {float_avx3_bf16, 64};
     default: return {};
   }
 }

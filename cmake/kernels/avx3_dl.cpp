@@ -7,5 +7,7 @@
 namespace lamina::inline v0_1::detail {
 KernelTable const& avx3_dl_kernels() noexcept;
 KernelTable const& avx3_dl_kernels() noexcept { return N_LAMINA_AVX3_DL::kTable; }
+KernelTable const& avx3_bf16_kernels() noexcept;
+KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::kBf16Table; }
 }  // namespace lamina::inline v0_1::detail
 #endif

@@ -27,6 +27,7 @@ inline bool cpu_supports(Target target) noexcept {
   constexpr std::uint32_t kAvx2 = 1u << 3 | 1u << 5 | 1u << 8;                         // bmi avx2 bmi2
   constexpr std::uint32_t kAvx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;  // f dq cd bw vl
   constexpr std::uint32_t kVnni = 1u << 11;
+  constexpr std::uint32_t kBf16 = 1u << 5;
   constexpr std::uint32_t kYmmState = 0x06;  // XCR0: the system saves xmm and ymm
   constexpr std::uint32_t kZmmState = 0xe6;  // and opmask, zmm 0-15 high, zmm 16-31
 
@@ -39,7 +40,11 @@ inline bool cpu_supports(Target target) noexcept {
   __asm__ volatile("xgetbv" : "=a"(saved), "=d"(saved_high) : "c"(0));
   if (target == Target::kAvx2) return has(saved, kYmmState);
   if (!has(saved, kZmmState) || !has(b7, kAvx512)) return false;
-  return target == Target::kAvx3 || (target == Target::kAvx3Dl && has(c7, kVnni));
+  if (target == Target::kAvx3) return true;
+  if (!has(c7, kVnni)) return false;
+  std::uint32_t a71 = 0;
+  bool const bf16 = __get_cpuid_count(7, 1, &a71, &b, &c1, &d) != 0 && has(a71, kBf16);
+  return target == Target::kAvx3Dl || (target == Target::kAvx3Bf16 && bf16);
 #elif defined(__aarch64__)
   constexpr unsigned long kAsimdDp = 1ul << 20;  // HWCAP_ASIMDDP
   constexpr unsigned long kI8mm = 1ul << 13;     // HWCAP2_I8MM

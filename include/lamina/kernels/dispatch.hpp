@@ -32,6 +32,7 @@ KernelTable const& sse4_kernels() noexcept;
 KernelTable const& avx2_kernels() noexcept;
 KernelTable const& avx3_kernels() noexcept;
 KernelTable const& avx3_dl_kernels() noexcept;
+KernelTable const& avx3_bf16_kernels() noexcept;
 #elif defined(__aarch64__)
 KernelTable const& neon_kernels() noexcept;
 KernelTable const& neon_dotprod_kernels() noexcept;
@@ -49,6 +50,7 @@ inline KernelTable const& sse4_kernels() noexcept { return N_LAMINA_SSE4::kTable
 inline KernelTable const& avx2_kernels() noexcept { return N_LAMINA_AVX2::kTable; }
 inline KernelTable const& avx3_kernels() noexcept { return N_LAMINA_AVX3::kTable; }
 inline KernelTable const& avx3_dl_kernels() noexcept { return N_LAMINA_AVX3_DL::kTable; }
+inline KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::kBf16Table; }
 #elif defined(__aarch64__)
 inline KernelTable const& neon_kernels() noexcept { return N_LAMINA_NEON::kTable; }
 inline KernelTable const& neon_dotprod_kernels() noexcept { return N_LAMINA_NEON_DOTPROD::kTable; }
@@ -60,10 +62,11 @@ inline KernelTable const& neon_i8mm_kernels() noexcept { return N_LAMINA_NEON_I8
 
 namespace detail {
 
-/// Tables that the CPU can run, best first.
+/// Tables that the CPU can run, best first, and that of Numerics::Fast.
 struct KernelList {
   std::array<KernelTable const*, 5> tables{};
   std::size_t size = 0;
+  KernelTable const* fast = nullptr;
 
   KernelList() noexcept {
 #if defined(__x86_64__)
@@ -72,6 +75,10 @@ struct KernelList {
     for (auto const* table : {&neon_i8mm_kernels(), &neon_dotprod_kernels(), &neon_kernels()}) add(table);
 #endif
     add(&reference_kernels());
+    fast = tables[0];
+#if defined(__x86_64__)
+    if (cpu_supports(Target::kAvx3Bf16)) fast = &avx3_bf16_kernels();
+#endif
   }
 
   void add(KernelTable const* table) noexcept {
@@ -79,19 +86,27 @@ struct KernelList {
   }
 };
 
-}  // namespace detail
-
-/// The tables that this CPU can run, best first, the reference last.
-inline std::span<KernelTable const* const> available_kernels() noexcept {
-  static detail::KernelList const kList;
-  return {kList.tables.data(), kList.size};
+inline KernelList const& kernel_list() noexcept {
+  static KernelList const kList;
+  return kList;
 }
 
-/// The fastest table for this CPU.
-inline KernelTable const& best_kernels() noexcept { return *available_kernels().front(); }
+}  // namespace detail
 
-/// The table of that name. Throws Error{kInvalidArgument} that names it and lists those that this CPU can run.
+/// The tables that this CPU can run, best first, the reference last; not that of Numerics::Fast.
+inline std::span<KernelTable const* const> available_kernels() noexcept {
+  return {detail::kernel_list().tables.data(), detail::kernel_list().size};
+}
+
+/// The fastest table for this CPU. Where the CPU has nothing faster for Numerics::Fast, that is the exact one.
+inline KernelTable const& best_kernels(Numerics numerics = Numerics::Exact) noexcept {
+  return numerics == Numerics::Fast ? *detail::kernel_list().fast : *available_kernels().front();
+}
+
+/// The table of that name, that of Numerics::Fast included. Throws Error{kInvalidArgument} that names it and lists
+/// those that this CPU can run.
 inline KernelTable const& kernels_named(std::string_view name) {
+  if (best_kernels(Numerics::Fast).name == name) return best_kernels(Numerics::Fast);
   std::string names;
   for (KernelTable const* table : available_kernels()) {
     if (table->name == name) return *table;

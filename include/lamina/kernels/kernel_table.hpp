@@ -23,6 +23,7 @@ enum class Target : std::uint8_t {
   kAvx2,       // with FMA and F16C
   kAvx3,       // AVX-512 F, BW, CD, DQ, VL
   kAvx3Dl,     // the same with VNNI (vpdpbusd)
+  kAvx3Bf16,   // the same with BF16 (vdpbf16ps), for Numerics::Fast only
   kNeon,
   kNeonDotProd,  // Armv8.2 SDOT
   kNeonI8mm,     // Armv8.6 USDOT, SMMLA
@@ -38,6 +39,13 @@ struct Activations {
   [[nodiscard]] constexpr Activations slice(std::size_t first, std::size_t count) const {
     return {f32.data ? f32.slice(first, count) : f32, q8.empty() ? q8 : q8.slice(first, count)};
   }
+};
+
+/// What a kernel may do for speed.
+enum class Numerics : std::uint8_t {
+  Exact,  // the numeric contract: the bits of the reference
+  Fast,   // the fastest that the CPU has, for products of BF16 and F16 weights: both sides rounded to bfloat16, sums in
+          // float. The same bits for any batch, chunks and threads, but not on other kinds of CPU
 };
 
 /// What a product does with its result.
@@ -106,8 +114,9 @@ struct AttendArgs {
 /// One instruction set's kernels.
 struct KernelTable {
   Target target;
-  std::string_view name;  // "reference", "sse4", "avx2", "avx3", "avx3_dl", "neon", "neon_dotprod", "neon_i8mm"
-  bool bit_exact;         // equals the reference to the bit
+  std::string_view
+      name;        // "reference", "sse4", "avx2", "avx3", "avx3_dl", "avx3_bf16", "neon", "neon_dotprod", "neon_i8mm"
+  bool bit_exact;  // equals the reference to the bit
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
   /// of out. Precondition: first_column and x.cols are multiples of 32.

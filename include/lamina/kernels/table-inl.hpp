@@ -21,5 +21,17 @@ inline constexpr KernelTable kTable = {
     .softmax = softmax,
 };
 
+#if LAMINA_PASS_VNNI
+/// The table of Numerics::Fast: the same but for products of BF16 and F16.
+inline constexpr KernelTable kBf16Table = [] {
+  KernelTable table = kTable;
+  table.target = Target::kAvx3Bf16;
+  table.name = "avx3_bf16";
+  table.bit_exact = false;
+  table.matmul = matmul_bf16;
+  return table;
+}();
+#endif
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lamina::inline v0_1

@@ -33,7 +33,8 @@ namespace lamina::inline v0_1 {
 
 struct LoadOptions {
   std::size_t threads = 1;               // of the model's own pool, the caller's included
-  KernelTable const* kernels = nullptr;  // best_kernels() where null; kernels_named("avx2")
+  KernelTable const* kernels = nullptr;  // best_kernels(numerics) where null; kernels_named("avx2")
+  Numerics numerics = Numerics::Exact;   // Fast: BF16 and F16 weights by vdpbf16ps where the CPU has it
   std::optional<Format> convert = {};    // for quant::AsStored and AnyModel: convert matrices at load; not packed ones
   LoadProgress progress = {};            // see LoadProgress; may be empty
 };
@@ -49,7 +50,8 @@ class Model {
     requires std::same_as<B, Cpu<ThreadPool>>
   {
     return load(checkpoint, options,
-                B(std::make_shared<ThreadPool>(options.threads), options.kernels ? *options.kernels : best_kernels()));
+                B(std::make_shared<ThreadPool>(options.threads),
+                  options.kernels ? *options.kernels : best_kernels(options.numerics)));
   }
 
   /// Loads into a backend that the host made, on its own executor for instance: Cpu(host_executor). The options'

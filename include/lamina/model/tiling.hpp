@@ -103,10 +103,10 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
   std::size_t const tile_rows = round_up(div_ceil(g.n_rows, row_tiles), 8);
   std::size_t const by_cache = div_ceil(g.n_units * g.unit_bytes, g.tile_bytes);
   std::size_t const by_threads = threads == 1 ? 1 : div_ceil(4 * threads, row_tiles);
-  std::size_t const chunks = std::min(std::max(by_cache, by_threads), tasks_for(work, g.n_units));
-  // Kernels take up to two panels at a time: where chunks are large enough, they have an even number of units.
-  std::size_t const step = g.n_units >= 4 * chunks ? 2 : 1;
+  // Kernels take up to two panels at a time: where there are many units, every chunk has an even number of them.
+  std::size_t const step = g.n_units >= 8 * threads ? 2 : 1;
   std::size_t const n_steps = div_ceil(g.n_units, step);
+  std::size_t const chunks = std::min(std::max(by_cache, by_threads), tasks_for(work, n_steps));
   executor.run(chunks * row_tiles, [&](std::size_t i) {
     std::size_t const chunk = i / row_tiles;
     std::size_t const first_row = i % row_tiles * tile_rows;

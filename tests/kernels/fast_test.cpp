@@ -1,0 +1,76 @@
+// Numerics::Fast: products near the exact ones, each row alone whatever rows are beside it.
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "lamina/kernels/dispatch.hpp"
+#include "lamina/quant/packed_matrix.hpp"
+
+#include "doctest/doctest.h"
+
+using namespace lamina;
+
+namespace {
+
+struct Operands {
+  PackedMatrix w;
+  std::vector<float> x;
+  std::size_t out, cols, rows;
+
+  Operands(Format format, std::size_t n_out, std::size_t n_cols, std::size_t n_rows)
+      : out(n_out), cols(n_cols), rows(n_rows) {
+    std::mt19937 random(static_cast<unsigned>(out * 31 + cols * 7 + rows));
+    std::normal_distribution<float> normal;
+    std::vector<float> weights(out * cols);
+    for (float& v : weights) v = normal(random);
+    Serial serial;
+    w = pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), out, cols, format, serial);
+    x.resize(rows * cols);
+    for (float& v : x) v = normal(random);
+  }
+
+  /// Rows [first, first + n), panel range all.
+  [[nodiscard]] std::vector<float> multiply(KernelTable const& table, std::size_t first, std::size_t n) const {
+    std::vector<float> y(n * out, 1.0F);
+    MatrixView<float const> const view(x.data() + first * cols, n, cols);
+    table.matmul(w.view(), 0, w.view().panels(), {view, {}}, {y.data(), n, out}, Epilogue::kAdd);
+    return y;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the fast table is an exact one or avx3_bf16, and has its name") {
+  KernelTable const& fast = best_kernels(Numerics::Fast);
+  CHECK((&fast == &best_kernels() || (fast.name == "avx3_bf16" && !fast.bit_exact)));
+  CHECK(&kernels_named(fast.name) == &fast);
+}
+
+TEST_CASE("fast products are near the exact ones") {
+  for (Format const format : {Format::kBF16, Format::kF16, Format::kF32}) {
+    for (std::size_t const cols : {1u, 2u, 15u, 31u, 32u, 33u, 64u, 777u}) {
+      Operands const c(format, 50, cols, 11);
+      auto const fast = c.multiply(best_kernels(Numerics::Fast), 0, c.rows);
+      auto const exact = c.multiply(best_kernels(), 0, c.rows);
+      float const tolerance = format == Format::kF32 ? 0.0F : 0.06F * std::sqrt(static_cast<float>(cols));
+      float worst = 0.0F;
+      for (std::size_t i = 0; i < fast.size(); ++i) worst = std::max(worst, std::abs(fast[i] - exact[i]));
+      CAPTURE(traits(format).name);
+      CAPTURE(cols);
+      CHECK(worst <= tolerance);
+    }
+  }
+}
+
+TEST_CASE("a fast row does not depend on the rows beside it") {
+  for (Format const format : {Format::kBF16, Format::kF16}) {
+    Operands const c(format, 83, 301, 15);
+    KernelTable const& fast = best_kernels(Numerics::Fast);
+    auto const all = c.multiply(fast, 0, c.rows);
+    for (std::size_t r = 0; r < c.rows; ++r) {
+      auto const one = c.multiply(fast, r, 1);
+      CHECK(std::memcmp(one.data(), all.data() + r * c.out, c.out * sizeof(float)) == 0);
+    }
+  }
+}
