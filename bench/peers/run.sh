@@ -1,6 +1,6 @@
 #!/bin/bash
 # lamina and llama.cpp on the same files, in turns: A B A B ... Both read 512 random tokens, and write 64 into an empty cache;
-# of each turn lamina's median counts, and of llama.cpp the best of two runs. llama.cpp chooses each token greedily, by
+# of each turn lamina's median of three runs counts, and of llama.cpp the best of two. llama.cpp chooses each token greedily, by
 # JavaScript: up to 0.7 ms a token (stories260K runs at 1,400 tokens/s that way), 1 to 2 % of the times here. Prints medians, spreads and ratios, and lines for scripts:
 #   ratio SHAPE FORMAT prefill512|decode LAMINA/PEER
 #   limit SHAPE FORMAT prefill512|decode SHARE        of the arithmetic peak, of the read bandwidth, measured in the same run
@@ -58,7 +58,7 @@ for shape in $shapes; do
     [[ -f $file ]] || { build/bench/synthesize "$shape" "$format" "$file.part" && mv "$file.part" "$file"; }
     for ((turn = 1; turn <= turns; ++turn)); do
       printf '%s %s, turn %d of %d\n' "$shape" "$format" "$turn" "$turns" >&2
-      build/bench/model -m "$file" --threads "$threads" --repeat 1 2>"$folder/errors" >"$folder/out" ||
+      build/bench/model -m "$file" --threads "$threads" --repeat 3 2>"$folder/errors" >"$folder/out" ||
         { cat "$folder/errors" >&2; exit 1; }
       sed -n "s/^speed [^ ]* [^ ]* /lamina $shape $format /p; s/^\(limit\|cost\) [^ ]* [^ ]* /\1 $shape $format /p
               /^machine /p" "$folder/out" >>"$results"

@@ -291,14 +291,14 @@ HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
   }
 }
 
-/// One block for all rows of a tile. `next_keys`: what will be read after it. Only the first group of rows fetches
-/// ahead.
+/// One block for all rows of a tile. `next`: the one after it, whose keys travel while this one's are read, and whose
+/// values do. Only the first group of rows fetches ahead. Half a block ahead (this one's values, then the next one's
+/// keys) one thread of Zen 5 reads 28 instead of 33 GB/s, two read the same.
 template <class E>
-void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block,
-                  std::byte const* next_keys) noexcept {
+void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block, KvBlockRef const& next) noexcept {
   auto const* const keys = reinterpret_cast<E const*>(block.k);
   auto const* const values = reinterpret_cast<E const*>(block.v);
-  tile.ahead.start(block.v);
+  tile.ahead.start(next.k);
   for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
     dot_keys<rows()>(tile, first, args.head_dim, keys);
     tile.ahead.advance = 0;
@@ -311,7 +311,7 @@ void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& bl
     }
   }
   correct_sums(tile);
-  tile.ahead.start(next_keys);
+  tile.ahead.start(next.v);
   for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
     add_values<rows()>(tile, first, args.head_dim, values);
     tile.ahead.advance = 0;
@@ -335,11 +335,11 @@ inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t c
       tile.begin[i] = in_block(oldest(position));
       tile.end[i] = in_block(position + 1);
     }
-    std::byte const* const next_keys = args.blocks[std::min(b + 1, last_position / kKvBlock)].k;
+    KvBlockRef const& next = args.blocks[std::min(b + 1, last_position / kKvBlock)];
     if (args.element == KvElement::kF16) {
-      attend_block<Half>(tile, args, args.blocks[b], next_keys);
+      attend_block<Half>(tile, args, args.blocks[b], next);
     } else {
-      attend_block<float>(tile, args, args.blocks[b], next_keys);
+      attend_block<float>(tile, args, args.blocks[b], next);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {

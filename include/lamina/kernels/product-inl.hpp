@@ -37,11 +37,11 @@ struct Product {
 
 /// Weights that later tiles will read, asked for a few cache lines at a time while a tile computes, so that they travel
 /// at the pace at which they will be needed.
-class Ahead {
+class WeightsAhead {
  public:
-  Ahead() = default;
+  WeightsAhead() = default;
   /// `bytes` from `at` on, in `steps` steps of tiles.
-  HWY_INLINE Ahead(void const* at, std::size_t bytes, std::size_t steps)
+  HWY_INLINE WeightsAhead(void const* at, std::size_t bytes, std::size_t steps)
       : at_(static_cast<char const*>(at)), end_(at_ + bytes), lines_(div_ceil(bytes / kAlignment, steps)) {}
 
   /// Before a tile: once all is asked for, nothing more is.
@@ -89,7 +89,7 @@ struct Lanes {
 /// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: with one row or two the
 /// panels are streams through memory; more rows are several tiles, and the next panels travel while those pass.
 template <class Tiles, std::size_t R, std::size_t kBytes, class L>
-HWY_INLINE void ask(L const& lanes, Ahead& ahead, std::size_t offset) {
+HWY_INLINE void ask(L const& lanes, WeightsAhead& ahead, std::size_t offset) {
   if constexpr (R > 2) {
     ahead.fetch();
   } else if constexpr (Tiles::kStreamAhead[R - 1] != 0) {
@@ -337,8 +337,8 @@ struct QuantizedTiles {
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                Ahead& next, float* out) noexcept {
-    Ahead ahead = next;
+                                WeightsAhead& next, float* out) noexcept {
+    WeightsAhead ahead = next;
     ahead.start();
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row);
@@ -588,8 +588,8 @@ struct FloatTiles {
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                Ahead& next, float* out) noexcept {
-    Ahead ahead = next;
+                                WeightsAhead& next, float* out) noexcept {
+    WeightsAhead ahead = next;
     ahead.start();
     FloatTag const tag;
     Lanes<F, V> const lanes(p.w, vector, panel_step);
@@ -662,7 +662,7 @@ HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_
 /// Computes a tile and writes it to y. See Lanes for panel_step.
 template <class Tiles, std::size_t R, std::size_t V>
 void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-              Ahead& ahead) noexcept {
+              WeightsAhead& ahead) noexcept {
   constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
   alignas(kAlignment) float out[R * V * kLanes];
   if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
@@ -684,7 +684,8 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
 
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles.
 template <class Tiles, std::size_t R, std::size_t V>
-void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last, Ahead& ahead) noexcept {
+void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
+               WeightsAhead& ahead) noexcept {
   // Two tiles of 4 are faster than one of 6 and one of 2.
   for (; last - first >= R && !(R == 6 && last - first == 8); first += R) {
     one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
@@ -699,7 +700,7 @@ void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::si
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
   auto const* const after = reinterpret_cast<std::byte const*>(p.w.data) + p.w.panel_bytes * vector / kVectors + bytes;
-  Ahead ahead(after, bytes, div_ceil(last - first, R) * Tiles::steps(p.w));
+  WeightsAhead ahead(after, bytes, div_ceil(last - first, R) * Tiles::steps(p.w));
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
@@ -715,7 +716,7 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
 /// Panels [panel, end) times R rows, all there are: kStreams panels at a time, each of another stream through memory.
 template <class Tiles, std::size_t R, std::size_t kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
-  Ahead ahead;
+  WeightsAhead ahead;
   while (end - panel >= kStreams) {
     std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
     for (std::size_t i = 0; i < length; ++i) {
