@@ -261,7 +261,7 @@ struct StepsQ4_K : NibbleSteps {
 };
 
 struct StepsQ6_K {
-  static constexpr std::size_t kTileRows = LAMINA_PASS_VNNI ? 8 : 4;
+  static constexpr std::size_t kTileRows = dot::kTileRowsOfSixBits;
   using Format = quant::Q6_K;
   using Dot = dot::SixBits;
   static constexpr int kZero = Format::kZero;
