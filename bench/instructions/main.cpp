@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct Case {
 };
 
 constexpr std::size_t kOut = 128, kCols = 1024, kMaxRows = 32;
+constexpr std::array<std::size_t, 4> kRows{1, 2, 4, kMaxRows};
 constexpr std::size_t kHeadDim = 64, kGroup = 4, kContext = 512;
 
 /// Values between -1 and 1 that repeat late.
@@ -41,7 +43,7 @@ std::vector<float> values(std::size_t n) {
 struct Data {
   std::vector<float> x = values(kMaxRows * kCols);
   std::vector<float> y = std::vector<float>(kMaxRows * kCols);
-  std::vector<std::byte> q8 = std::vector<std::byte>(kMaxRows * QuantizedRows::row_bytes(kCols));
+  std::map<std::size_t, std::vector<std::byte>> q8;  // by number of rows
   std::vector<PackedMatrix> weights;
   AlignedBuffer<std::byte> cache{kContext * kHeadDim * 2 * size_of(KvElement::kF16)};
   std::vector<KvBlockRef> blocks;
@@ -53,14 +55,17 @@ struct Data {
       bench::RandomWeights(t.format, 0.0F, 1.0F, 1).next(rows);
       weights.push_back(pack_matrix(t.format, rows, kOut, kCols, t.format, serial));
     }
-    kernels.quantize_rows(activations(kMaxRows).f32, quantized(kMaxRows), 0, 0);
+    for (std::size_t const rows : kRows) {
+      q8[rows].resize(rows * QuantizedRows::row_bytes(kCols));
+      kernels.quantize_rows(activations(rows).f32, quantized(rows), 0, 0);
+    }
     bench::RandomWeights(Format::kF16, 0.0F, 1.0F, 1).next(cache.span());
     std::size_t const half = kKvBlock * kHeadDim * size_of(KvElement::kF16);
     for (std::size_t at = 0; at < cache.size(); at += 2 * half) {
       blocks.push_back({cache.data() + at, cache.data() + at + half});
     }
   }
-  [[nodiscard]] QuantizedRows quantized(std::size_t rows) { return {q8.data(), rows, kCols}; }
+  [[nodiscard]] QuantizedRows quantized(std::size_t rows) { return {q8.at(rows).data(), rows, kCols}; }
   [[nodiscard]] Activations activations(std::size_t rows) { return {{x.data(), rows, kCols}, quantized(rows)}; }
 };
 
@@ -68,7 +73,7 @@ std::vector<Case> make_cases(KernelTable const& k, Data& data) {
   std::vector<Case> cases;
   for (PackedMatrix const& matrix : data.weights) {
     PackedView const w = matrix.view();
-    for (std::size_t const rows : {1u, 2u, 4u, 32u}) {
+    for (std::size_t const rows : kRows) {
       cases.push_back({"matmul " + std::string(traits(w.format).name) + " rows " + std::to_string(rows), [&, w, rows] {
                          k.matmul(w, 0, w.panels(), data.activations(rows), {data.y.data(), rows, kOut},
                                   Epilogue::kStore);

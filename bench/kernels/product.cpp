@@ -97,7 +97,8 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
       .unit_work = kPanelRows * shape.cols,
       .unit_bytes = first.panel_bytes,
       .row_bytes = quantized ? QuantizedRows::row_bytes(shape.cols) : shape.cols * sizeof(float),
-      .tile_bytes = lamina::detail::tile_bytes()};
+      .tile_bytes = lamina::detail::tile_bytes(),
+      .stream_units = lamina::detail::kStreamPanels};
   ThreadPool& pool = suite.pool(n_threads);
   suite.time(state, work, kernels.target, n_threads, [&] {
     PackedView const w = weights.next();

@@ -1,7 +1,9 @@
 // Numerics::Fast: products near the exact ones, each row alone whatever rows are beside it.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "lamina/kernels/dispatch.hpp"
@@ -59,6 +61,27 @@ TEST_CASE("fast products are near the exact ones") {
       CAPTURE(traits(format).name);
       CAPTURE(cols);
       CHECK(worst <= tolerance);
+    }
+  }
+}
+
+TEST_CASE("fast products of small integers are exact, with strides and in parts") {
+  std::size_t const out = 40, cols = 75, rows = 9, stride = 80;
+  std::mt19937 random(3);
+  std::vector<float> weights(out * cols), x(rows * stride);
+  for (float& v : weights) v = static_cast<float>(static_cast<int>(random() % 17) - 8);
+  for (float& v : x) v = static_cast<float>(static_cast<int>(random() % 17) - 8);
+  Serial serial;
+  for (Format const format : {Format::kBF16, Format::kF16}) {
+    auto const w = pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), out, cols, format, serial);
+    auto const multiply = [&](KernelTable const& table, Epilogue epilogue) {
+      std::vector<float> y(rows * stride, 3.0F);
+      MatrixView<float const> const view(x.data(), rows, cols, stride);
+      table.matmul(w.view(), 1, 3, {view, {}}, {y.data(), rows, out, stride}, epilogue);
+      return y;
+    };
+    for (Epilogue const epilogue : {Epilogue::kStore, Epilogue::kAdd}) {
+      CHECK(multiply(best_kernels(Numerics::Fast), epilogue) == multiply(reference_kernels(), epilogue));
     }
   }
 }

@@ -147,7 +147,43 @@ TEST_CASE("extreme weights and scales") {
 }
 
 TEST_CASE("more rows than one cache chunk") {
-  for (Format const format : {Format::kQ4_0, Format::kF32}) check_case({format, 17, 4096, 70});
+  for (Format const format : {Format::kQ4_0, Format::kQ8_0, Format::kQ6_K}) check_case({format, 17, 14336, 55});
+  check_case({Format::kF32, 17, 4096, 70});
+}
+
+TEST_CASE("more panels than one row or two follow side by side") {
+  for (FormatTraits const& t : kFormats) {
+    for (std::size_t const rows : {1u, 2u}) check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
+  }
+}
+
+TEST_CASE("whole groups of rows give what they give among all") {
+  std::mt19937 random(23);
+  Serial serial;
+  std::size_t const out = 32, cols = 256, rows = 15;
+  auto const x = random_floats(rows * cols, Values::kNormal, random);
+  MatrixView<float const> const view(x.data(), rows, cols);
+  for (FormatTraits const& t : kFormats) {
+    auto const w =
+        pack_matrix(t.format, random_rows(t.format, out, cols, Values::kNormal, random), out, cols, t.format, serial);
+    for (KernelTable const* table : available_kernels()) {
+      Quantized const q8(*table, view);
+      Activations const all{view, q8.rows};
+      auto const multiply = [&](std::size_t first, std::size_t n) {
+        std::vector<float> y(n * out);
+        table->matmul(w.view(), 0, 2, all.slice(first, n), {y.data(), n, out}, Epilogue::kStore);
+        return y;
+      };
+      auto const whole = multiply(0, rows);
+      struct Run {
+        std::size_t first, n;
+      };
+      for (Run const run : {Run{0, 4}, Run{0, 12}, Run{4, 8}, Run{8, 7}, Run{12, 3}, Run{12, 2}, Run{14, 1}}) {
+        auto const part = multiply(run.first, run.n);
+        CHECK(std::memcmp(part.data(), &whole[run.first * out], part.size() * sizeof(float)) == 0);
+      }
+    }
+  }
 }
 
 TEST_CASE("a row's result does not depend on the rows beside it, nor on the view's stride") {
@@ -228,6 +264,11 @@ TEST_CASE("every table quantizes activations as the reference does") {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] *= std::ldexp(1.0F, static_cast<int>(i / 32 % 250) - 140);
   x[3] = std::numeric_limits<float>::infinity();
   x[40] = -std::numeric_limits<float>::quiet_NaN();
+  for (std::size_t const row : {5u, 6u, 7u, 36u}) {
+    x[row * cols + 64] = std::numeric_limits<float>::infinity();
+    x[row * cols + 100] = std::numeric_limits<float>::quiet_NaN();
+    for (std::size_t i = 128; i < 160; ++i) x[row * cols + i] = 1e-42F;
+  }
   x[70] = std::numeric_limits<float>::max();
   MatrixView<float const> const view(x.data(), rows, cols);
   Quantized const expected(reference_kernels(), view);
@@ -236,13 +277,16 @@ TEST_CASE("every table quantizes activations as the reference does") {
   for (KernelTable const* table : available_kernels()) {
     INFO(table->name);
     CHECK(Quantized(*table, view).bytes == expected.bytes);
-    Quantized in_parts(rows, cols);
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t c = 0; c < cols; c += 64) {
-        table->quantize_rows({view.row(r).data() + c, 1, 64}, in_parts.rows, r, c);
+    for (std::size_t const n : {1u, 3u, 16u}) {
+      Quantized in_parts(rows, cols);
+      for (std::size_t r = 0; r < rows; r += n) {
+        for (std::size_t c = 0; c < cols; c += 64) {
+          MatrixView<float const> const part(view.row(r).data() + c, std::min(n, rows - r), 64, view.stride);
+          table->quantize_rows(part, in_parts.rows, r, c);
+        }
       }
+      CHECK(in_parts.bytes == expected.bytes);
     }
-    CHECK(in_parts.bytes == expected.bytes);
   }
 }
 

@@ -1,4 +1,5 @@
 // How operations are cut: every cut covers all of it once.
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -15,17 +16,18 @@ TEST_CASE("shrinking runs cover everything once, long ones first, in whole steps
         for (std::size_t n = 0; n <= 130; ++n) {
           detail::ShrinkingRuns const runs(n, threads, least, step);
           std::size_t next = 0, before = n;
+          bool good = true;
           for (std::size_t i = 0; i < runs.count(); ++i) {
             auto const [first, last] = runs.at(i);
-            CHECK(first == next);
-            CHECK(last > first);
+            std::size_t const length = last - first;
             bool const is_last = i + 1 == runs.count();
-            if (!is_last) CHECK((last - first) % step == 0);
-            if (!is_last) CHECK(last - first >= least);
-            if (!is_last) CHECK(last - first <= before);
-            before = last - first;
+            good &= first == next && last > first;
+            good &= is_last || (length % step == 0 && length >= least && length <= before);
+            before = length;
             next = last;
           }
+          CAPTURE(n);
+          CHECK(good);
           CHECK(next == n);
         }
       }
@@ -52,7 +54,7 @@ TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
           }
         };
         detail::for_each_tile(pool, grid, body);
-        for (auto const& count : seen) CHECK(count == 1);
+        CHECK(std::ranges::all_of(seen, [](auto const& count) { return count == 1; }));
       }
     }
   }

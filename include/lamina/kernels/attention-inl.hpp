@@ -131,8 +131,9 @@ struct AttendTile {
       out[i] = &args.out.row(token)[head];
       std::fill_n(out[i], args.head_dim, 0.0F);
       max[i] = -std::numeric_limits<float>::infinity();
-      sum[i] = 0.0F;
     }
+    // Whole registers of these are computed with.
+    for (float* of_rows : {sum, shift, block_sum}) std::fill_n(of_rows, round_up(count, hn::MaxLanes(Full())), 0.0F);
   }
 };
 

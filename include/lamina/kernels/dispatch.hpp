@@ -112,6 +112,7 @@ inline KernelTable const& kernels_named(std::string_view name) {
     if (table->name == name) return *table;
     names.append(names.empty() ? "" : ", ").append(table->name);
   }
+  if (!best_kernels(Numerics::Fast).bit_exact) names.append(", ").append(best_kernels(Numerics::Fast).name);
   fail(Errc::kInvalidArgument, "kernel target '", name, "' is not available; this CPU has: ", names);
 }
 

@@ -3,8 +3,8 @@
 //
 // Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; x is 4
 // activations in every lane; Acc is a sum in progress over a group of up to 32 columns, to which add() adds the
-// products of one register, or add_two(), where there is no add(), those of two; sum() makes int32 lanes of it, still
-// higher by kOffset times the sum of the activations.
+// products of one register, or add_two(), where there is no add(), those of two; sum() makes int32 lanes of it, higher
+// by kOffset times the sum of the activations unless it was made to start(value) at minus that (kStartsAnywhere).
 
 #if defined(LAMINA_KERNELS_DOT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_DOT_INL_HPP
@@ -37,14 +37,21 @@ inline constexpr std::size_t kTileVectors = 4;
 #else
 inline constexpr std::size_t kTileVectors = 2;
 #endif
+
 /// Rows of activations in a tile of six-bit weights, which take as many instructions to unpack as to multiply for 4
 /// rows: with vpdpbusd and 32 registers 8 are 1.2 times as fast, though their sums are then in memory (Zen 5). Four
 /// bits and eight lose a tenth that way.
 #if LAMINA_PASS_VNNI
 inline constexpr std::size_t kTileRowsOfSixBits = 8;
+inline constexpr bool kStartsAnywhere = true;
 #else
 inline constexpr std::size_t kTileRowsOfSixBits = 4;
+inline constexpr bool kStartsAnywhere = false;
 #endif
+
+/// Of how many sums, at most, each is kept as two chains: vpdpbusd takes 4 cycles and two start in each (Zen 5), so 8
+/// chains leave no room for a late operand.
+inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
 /// Sums that registers hold beside the integer sums of a tile.
 #if defined(__aarch64__)
@@ -119,8 +126,6 @@ HWY_INLINE __m128i zero() { return _mm_setzero_si128(); }
 /// Weights 0 .. 15.
 struct Nibbles {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = true;
-  static constexpr std::size_t kFewSums = 8;
   using W = __m512i;
   using Acc = __m512i;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
@@ -152,8 +157,6 @@ HWY_INLINE Raw in_order(Raw v) {
 /// Weights 0 .. 15. A pair of products is at most 2 * 15 * 127 = 3810, and eight pairs 30480: 32 columns fit int16.
 struct Nibbles {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using W = Raw;
   using Acc = Raw;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
@@ -165,8 +168,6 @@ struct Nibbles {
 /// Weights 0 .. 63. A pair of products is at most 2 * 63 * 127 = 16002, so two registers fit int16, and four would not.
 struct SixBits {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using W = Raw;
   using Acc = Ints;
   static HWY_INLINE W prepare(Bytes8 w) { return w.raw; }
@@ -182,8 +183,6 @@ struct SixBits {
 /// not saturate; a biased w of up to 255 would.
 struct Bytes {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using Acc = Ints;
   static HWY_INLINE Acc start() { return hn::Zero(IntTag()); }
   static HWY_INLINE Ints sum(Acc acc) { return acc; }
@@ -222,8 +221,6 @@ struct Bytes {
 /// Weights -128 .. 127.
 struct Bytes {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using W = int8x16_t;
   using Acc = int32x4_t;
   static HWY_INLINE W prepare(Bytes8 w) { return vreinterpretq_s8_u8(w.raw); }
@@ -241,8 +238,6 @@ using SixBits = Bytes;
 /// Weights 0 .. 15. A product is at most 15 * 127 = 1905, and eight 15240: 32 columns fit int16.
 struct Nibbles {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using W = int8x16_t;
   struct Acc {
     int16x8_t low, high;
@@ -259,8 +254,6 @@ struct Nibbles {
 /// Weights -128 .. 127.
 struct Bytes {
   static constexpr int kOffset = 0;
-  static constexpr bool kStartsAnywhere = false;
-  static constexpr std::size_t kFewSums = 0;
   using W = int8x16_t;
   struct Acc {
     int32x4_t low, high;

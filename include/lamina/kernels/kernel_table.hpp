@@ -1,8 +1,8 @@
 // The kernels that the decoder speaks to: one table of functions per instruction set, and the arguments they take.
 //
 // Every function here is noexcept, allocates nothing, keeps no state and may run on many threads at a time on disjoint
-// outputs. Every table gives the same bits as `reference_kernels()` (reference.hpp), which is the specification; tables
-// of targets without FMA are equal to a tolerance only.
+// outputs. Every table gives the same bits as `reference_kernels()` (reference.hpp), which is the specification; those
+// whose bit_exact is false are equal to a tolerance only.
 #pragma once
 
 #include <cstddef>
@@ -124,7 +124,8 @@ struct KernelTable {
                         std::size_t first_column) noexcept;
 
   /// Rows [16 * first_panel, 16 * last_panel) of w, times every row of x: y(r, o) = sum over k of w(o, k) * x(r, k) in
-  /// the contract's order. y: [x rows, w.rows]; columns of other panels are not touched.
+  /// the contract's order. y: [x rows, w.rows]; columns of other panels are not touched. Precondition: x.q8, where
+  /// quantized weights read it, has as many rows as y: where a row lies depends on how many there are.
   void (*matmul)(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
                  MatrixView<float> y, Epilogue epilogue) noexcept;
 

@@ -55,7 +55,7 @@ class WeightsAhead {
  private:
   char const* at_ = nullptr;
   char const* end_ = nullptr;
-  std::size_t lines_ = 0;  // at a time
+  std::size_t lines_ = 0;  // at a time: none for tiles of one or two rows
 };
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
@@ -124,6 +124,25 @@ HWY_INLINE void interleave(Floats* w) {
   w[1] = hn::ConcatUpperUpper(tag, upper, lower);
 }
 
+template <std::size_t R, std::size_t V>
+HWY_INLINE void clear(Floats (&acc)[R][V]) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
+  }
+}
+
+/// out: [R][V * kLanes]
+template <std::size_t R, std::size_t V>
+HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], FloatTag(), out + (r * V + v) * kLanes);
+  }
+}
+
 /// The sums of a tile, R rows by V registers: in registers while they are few, else in `out` where they belong in the
 /// end; then a tile's integer sums have the registers. out: [R][V * kLanes].
 template <std::size_t R, std::size_t V>
@@ -137,8 +156,11 @@ class Sums {
     }
   }
   HWY_INLINE Floats get(std::size_t r, std::size_t v) const {
-    if constexpr (kInMemory) return hn::LoadU(FloatTag(), at(r, v));
-    return acc_[r][v];
+    if constexpr (kInMemory) {
+      return hn::LoadU(FloatTag(), at(r, v));
+    } else {
+      return acc_[r][v];
+    }
   }
   HWY_INLINE void set(std::size_t r, std::size_t v, Floats sum) {
     if constexpr (kInMemory) {
@@ -152,12 +174,7 @@ class Sums {
     if constexpr (kInMemory) __asm__ volatile("" ::: "memory");
   }
   HWY_INLINE void finish() {
-    if constexpr (kInMemory) return;
-    LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc_[r][v], FloatTag(), at(r, v));
-    }
+    if constexpr (!kInMemory) store(acc_, out_);
   }
 
  private:
@@ -338,7 +355,7 @@ struct QuantizedTiles {
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead& next, float* out) noexcept {
-    WeightsAhead ahead = next;
+    WeightsAhead ahead = next;  // a copy stays in registers
     ahead.start();
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row);
@@ -382,7 +399,7 @@ struct QuantizedTiles {
   template <std::size_t R, std::size_t V, std::size_t G>
   static HWY_INLINE void multiply_group(Lanes<Format, V> const& lanes, std::size_t v0, Rows<R> const& x, Group g,
                                         Ints (&dots)[R][G]) {
-    constexpr std::size_t kChains = R * G <= Dot::kFewSums ? 2 : 1;
+    constexpr std::size_t kChains = R * G <= dot::kFewSums ? 2 : 1;
     typename Dot::Acc acc[kChains][R][G];
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
@@ -426,21 +443,24 @@ struct QuantizedTiles {
         if constexpr (kChains == 2) dots[r][v] = hn::Add(dots[r][v], Dot::sum(acc[1][r][v]));
       }
     }
-    if constexpr (!Dot::kStartsAnywhere) take_off_offset(x, g, dots);
+    if constexpr (!dot::kStartsAnywhere) take_off_offset(x, g, dots);
   }
 
   /// What kOffset adds to the dot products of activation row r, in every lane.
   template <std::size_t R>
   static HWY_INLINE Ints offset_of(Rows<R> const& x, std::size_t r, Group g) {
-    if constexpr (kOffset == 0) return hn::Zero(IntTag());
-    constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset)) % 32;
-    static_assert(kOffset == 0 || kOffset == 1 << kShift);
-    return hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.template sum<Format::kGroup>(r, g.in_activations)));
+    if constexpr (kOffset == 0) {
+      return hn::Zero(IntTag());
+    } else {
+      constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset));
+      static_assert(kOffset == 1 << kShift);
+      return hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.template sum<Format::kGroup>(r, g.in_activations)));
+    }
   }
   /// The sum to begin with: where an accumulator can hold it, what makes up for the offset.
   template <std::size_t R>
   static HWY_INLINE typename Dot::Acc start_of(Rows<R> const& x, std::size_t r, Group g) {
-    if constexpr (Dot::kStartsAnywhere) {
+    if constexpr (dot::kStartsAnywhere) {
       return Dot::start(hn::Neg(offset_of(x, r, g)));
     } else {
       return Dot::start();
@@ -589,37 +609,19 @@ struct FloatTiles {
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead& next, float* out) noexcept {
-    WeightsAhead ahead = next;
+    WeightsAhead ahead = next;  // a copy stays in registers
     ahead.start();
-    FloatTag const tag;
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;
     Floats acc[R][V];
-    LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(tag);
-    }
-    for (std::size_t k = 0; k < p.w.cols;) {
+    clear(acc);
+    std::size_t k = 0;
+    for (; k + kColumns <= p.w.cols; k += kColumns) {
       ask<FloatTiles, R, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
-      for (std::size_t const end = std::min(k + kColumns, p.w.cols); k < end; ++k) {
-        Floats w[V];
-        if constexpr (kInPairs<F>) {
-          LAMINA_UNROLL
-          for (std::size_t v = 0; v < V; v += 2) load_even_odd(lanes.block(v, k).w + lanes.lane(v), w + v);
-        } else {
-          LAMINA_UNROLL
-          for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
-        }
-        LAMINA_UNROLL
-        for (std::size_t r = 0; r < R; ++r) {
-          Floats const one = hn::Set(tag, x[r * stride + k]);
-          LAMINA_UNROLL
-          for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]);
-        }
-      }
+      for (std::size_t i = 0; i < kColumns; ++i) add_column(lanes, k + i, x, stride, acc);
     }
+    for (; k < p.w.cols; ++k) add_column(lanes, k, x, stride, acc);
     if constexpr (kInPairs<F>) {
       LAMINA_UNROLL
       for (std::size_t r = 0; r < R; ++r) {
@@ -627,12 +629,28 @@ struct FloatTiles {
         for (std::size_t v = 0; v < V; v += 2) interleave(acc[r] + v);
       }
     }
+    store(acc, out);
+    next = ahead;
+  }
+
+ private:
+  template <std::size_t R, std::size_t V>
+  static HWY_INLINE void add_column(Lanes<F, V> const& lanes, std::size_t k, float const* x, std::size_t stride,
+                                    Floats (&acc)[R][V]) {
+    Floats w[V];
+    if constexpr (kInPairs<F>) {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; v += 2) load_even_odd(lanes.block(v, k).w + lanes.lane(v), w + v);
+    } else {
+      LAMINA_UNROLL
+      for (std::size_t v = 0; v < V; ++v) w[v] = load_column(lanes.block(v, k), lanes.lane(v));
+    }
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
+      Floats const one = hn::Set(FloatTag(), x[r * stride + k]);
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], tag, out + (r * V + v) * kLanes);
+      for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::MulAdd(w[v], one, acc[r][v]);
     }
-    next = ahead;
   }
 };
 
@@ -686,12 +704,9 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
                WeightsAhead& ahead) noexcept {
-  // Two tiles of 4 are faster than one of 6 and one of 2.
-  for (; last - first >= R && !(R == 6 && last - first == 8); first += R) {
-    one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
-  }
+  for (; last - first >= R; first += R) one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
-    if (first < last) some_rows<Tiles, R == 6 ? 4 : R / 2, V>(p, vector, first, last, ahead);
+    if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
   }
 }
 
@@ -699,7 +714,7 @@ template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
-  auto const* const after = reinterpret_cast<std::byte const*>(p.w.data) + p.w.panel_bytes * vector / kVectors + bytes;
+  std::byte const* const after = p.w.data + p.w.panel_bytes * vector / kVectors + bytes;
   WeightsAhead ahead(after, bytes, div_ceil(last - first, R) * Tiles::steps(p.w));
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
@@ -735,7 +750,7 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
   }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
-  constexpr std::size_t kChunkBytes = std::size_t{512} << 10;  // of activations: half of the smallest L2 cache in use
+  constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // of activations, for callers that cut none themselves
   std::size_t const chunk = round_up(div_ceil(kChunkBytes, Tiles::row_bytes(p)), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
     all_lanes<Tiles, Tiles::kRows, Tiles::kWide>(p, vector, end, row, std::min(row + chunk, p.y.rows));

@@ -41,12 +41,8 @@ struct Bf16Tiles {
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* const x = p.x.f32.data + first_row * p.x.f32.stride;
     alignas(kAlignment) std::int32_t pairs[R][kColumns / 2];  // of columns of each row, as bfloat16
-    __m512 acc[R][V];
-    LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) acc[r][v] = _mm512_setzero_ps();
-    }
+    Floats acc[R][V];
+    clear(acc);
     for (std::size_t k = 0; k < p.w.cols; k += kColumns) {
       ask<Bf16Tiles, R, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
       std::size_t const n = std::min(kColumns, p.w.cols - k);
@@ -54,11 +50,7 @@ struct Bf16Tiles {
       for (std::size_t i = 0; i + 2 <= n; i += 2) add_columns<2>(lanes, k + i, pairs, i / 2, acc);
       if (n % 2 == 1) add_columns<1>(lanes, k + n - 1, pairs, n / 2, acc);
     }
-    LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) _mm512_storeu_ps(out + (r * V + v) * kLanes, acc[r][v]);
-    }
+    store(acc, out);
     next = ahead;
   }
 
@@ -75,7 +67,7 @@ struct Bf16Tiles {
   template <std::size_t kCount, std::size_t R, std::size_t V>
   LAMINA_BF16 static HWY_INLINE void add_columns(Lanes<F, V> const& lanes, std::size_t k,
                                                  std::int32_t const (&pairs)[R][kColumns / 2], std::size_t pair,
-                                                 __m512 (&acc)[R][V]) {
+                                                 Floats (&acc)[R][V]) {
     __m512i w[V];
     LAMINA_UNROLL
     for (std::size_t v = 0; v < V; ++v) w[v] = load<kCount>(lanes.block(v, k).w);
@@ -83,7 +75,8 @@ struct Bf16Tiles {
     for (std::size_t r = 0; r < R; ++r) {
       __m512i const two = _mm512_set1_epi32(pairs[r][pair]);
       LAMINA_UNROLL
-      for (std::size_t v = 0; v < V; ++v) acc[r][v] = _mm512_dpbf16_ps(acc[r][v], (__m512bh)w[v], (__m512bh)two);
+      for (std::size_t v = 0; v < V; ++v)
+        acc[r][v].raw = _mm512_dpbf16_ps(acc[r][v].raw, (__m512bh)w[v], (__m512bh)two);
     }
   }
 

@@ -1,16 +1,14 @@
 // Rows of activations in int8, laid out for the products.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "lamina/core/numeric.hpp"
 #include "lamina/quant/format.hpp"
 
 namespace lamina::inline v0_1 {
 
-/// Rows of activations that lie side by side: as many as a tile of a product takes at a time.
+/// Rows of activations that lie side by side: as many as most tiles of a product take at a time.
 inline constexpr std::size_t kActivationRows = 4;
 
 /// 32 columns of G rows, all that a tile reads of them from one place.
@@ -49,7 +47,7 @@ class QuantizedRows {
   /// The same memory for n rows: other groups, so nothing written before can be read. Precondition: it is large enough.
   [[nodiscard]] constexpr QuantizedRows resized(std::size_t n) const noexcept { return {data_, n, cols_}; }
 
-  /// Rows [first, first + count). Precondition: whole groups.
+  /// Rows [first, first + count). Precondition: both ends are ends of groups.
   [[nodiscard]] constexpr QuantizedRows slice(std::size_t first, std::size_t count) const noexcept {
     return {data_ + first * row_bytes(cols_), count, cols_};
   }

@@ -55,7 +55,7 @@ class Model {
   }
 
   /// Loads into a backend that the host made, on its own executor for instance: Cpu(host_executor). The options'
-  /// threads and kernels are the backend's business.
+  /// threads, kernels and numerics are the backend's business: Cpu(executor, best_kernels(Numerics::Fast)).
   static Model load(Checkpoint const& checkpoint, LoadOptions const& options, B backend) {
     ModelConfig config = read_config(checkpoint, Arch::name, Arch::tensors);
     auto const choose = [&](Format stored, std::size_t rows, std::size_t cols) {

@@ -57,8 +57,11 @@ class ShrinkingRuns {
 /// with twice the rows (Zen 5, 1 MiB, two threads).
 inline std::size_t tile_bytes() noexcept {
   constexpr std::size_t kLeast = std::size_t{256} << 10;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
   long const l2 = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return l2 <= 0 ? kLeast : std::clamp<std::size_t>(static_cast<std::size_t>(l2) / 2, kLeast, 4 * kLeast);
+  if (l2 > 0) return std::clamp<std::size_t>(static_cast<std::size_t>(l2) / 2, kLeast, 4 * kLeast);
+#endif
+  return kLeast;
 }
 
 /// Part i of n things cut into `parts` nearly equal runs: [begin(i), begin(i + 1)).
@@ -69,15 +72,18 @@ constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
   return std::clamp<std::size_t>(work / kTaskWork, 1, limit == 0 ? 1 : limit);
 }
 
+/// Panels that kernels read side by side where there are few rows, at most.
+inline constexpr std::size_t kStreamPanels = 4;
+
 /// A product's units (panels of weights, say) times its rows.
 struct Grid {
   std::size_t n_units = 0;
   std::size_t n_rows = 0;
-  std::size_t unit_work = 0;     // multiply-adds of one unit for one row
-  std::size_t unit_bytes = 0;    // weights of one unit
-  std::size_t row_bytes = 0;     // activations of one row
-  std::size_t tile_bytes = 0;    // activations of a tile of rows
-  std::size_t stream_units = 1;  // that kernels read side by side where there are few rows
+  std::size_t unit_work = 0;                        // multiply-adds of one unit for one row
+  std::size_t unit_bytes = 0;                       // weights of one unit
+  std::size_t row_bytes = 0;                        // activations of one row
+  std::size_t tile_bytes = std::size_t{256} << 10;  // of a tile of rows, and of a chunk of weights: see tile_bytes()
+  std::size_t stream_units = 1;                     // kStreamPanels in units
 };
 
 /// body(first_unit, last_unit, first_row, n_rows) covers the grid. Tasks that share weights are neighbours, so that the
@@ -87,10 +93,11 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
   std::size_t const threads = executor.concurrency();
   std::size_t const work = g.n_units * g.unit_work * g.n_rows;
   if (g.n_rows <= kStreamingRows) {
-    std::size_t const share = div_ceil(g.n_units, tasks_for(work, threads));  // of one thread
+    std::size_t const tasks = tasks_for(work, threads);
+    if (tasks == 1) return body(std::size_t{0}, g.n_units, std::size_t{0}, g.n_rows);
+    std::size_t const share = div_ceil(g.n_units, tasks);  // of one thread
     std::size_t const least = div_ceil(kStreamBytes, std::max<std::size_t>(g.unit_bytes, 1));
-    ShrinkingRuns const runs(g.n_units, tasks_for(work, threads), std::min(least, share),
-                             share >= 4 ? g.stream_units : 1);
+    ShrinkingRuns const runs(g.n_units, tasks, std::min(least, share), share >= 4 ? g.stream_units : 1);
     executor.run(runs.count(), [&](std::size_t i) {
       auto const [first, last] = runs.at(i);
       body(first, last, std::size_t{0}, g.n_rows);
@@ -103,7 +110,7 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
   std::size_t const tile_rows = round_up(div_ceil(g.n_rows, row_tiles), 8);
   std::size_t const by_cache = div_ceil(g.n_units * g.unit_bytes, g.tile_bytes);
   std::size_t const by_threads = threads == 1 ? 1 : div_ceil(4 * threads, row_tiles);
-  // Kernels take up to two panels at a time: where there are many units, every chunk has an even number of them.
+  // AVX-512 kernels take two panels at a time: where there are many units, every chunk has an even number of them.
   std::size_t const step = g.n_units >= 8 * threads ? 2 : 1;
   std::size_t const n_steps = div_ceil(g.n_units, step);
   std::size_t const chunks = std::min(std::max(by_cache, by_threads), tasks_for(work, n_steps));
