@@ -60,8 +60,8 @@ inline constexpr std::size_t kRegisterSums = 16;
 inline constexpr std::size_t kRegisterSums = HWY_MAX_BYTES == 64 ? 12 : 8;
 #endif
 
-/// One or two rows are bound by reading the weights: each thread then follows several streams through memory, this many
-/// panels before it jumps, and asks for what lies this many bytes ahead in each.
+/// Few rows are bound by reading the weights: each thread then follows several streams through memory, this many panels
+/// before it jumps, and asks for what lies this many bytes ahead in each, by number of rows.
 #if HWY_MAX_BYTES == 64
 /// Zen 5, decoding, two threads, as shares of plain reading. While that gives 54 GB/s: 4 streams of 8 panels 87 %
 /// (Q4_K), 88 % (Q4_0), 92 % (Q8_0); two long ones 90, 90, 91 %; with prefetches 1 to 4 KiB ahead 91, 92, 94 %. While
@@ -69,7 +69,7 @@ inline constexpr std::size_t kRegisterSums = HWY_MAX_BYTES == 64 ? 12 : 8;
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
 inline constexpr std::size_t kStreamsOfOneRow = 2;
 inline constexpr std::size_t kStreamsOfTwoRows = 2;
-inline constexpr std::array<std::size_t, 2> kStreamAhead{3072, 3072};
+inline constexpr std::array<std::size_t, 4> kStreamAhead{3072, 3072, 0, 3072};
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.

@@ -48,6 +48,8 @@ class WeightsAhead {
   HWY_INLINE void start() {
     if (at_ >= end_) lines_ = 0;
   }
+  /// Whether it was made with something to ask for.
+  [[nodiscard]] HWY_INLINE bool is_asked() const { return end_ != nullptr; }
   HWY_INLINE void fetch() {
     for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) __builtin_prefetch(at_, 0, 3);
   }
@@ -86,14 +88,18 @@ struct Lanes {
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: with one row or two the
-/// panels are streams through memory; more rows are several tiles, and the next panels travel while those pass.
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on. A few rows are one
+/// tile, whose panels are streams through memory; more are several, and the next panels travel while those pass.
 template <class Tiles, std::size_t R, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead& ahead, std::size_t offset) {
-  if constexpr (R > 2) {
+  if constexpr (R <= Tiles::kStreamAhead.size()) {
+    if constexpr (R > 2) {
+      if (ahead.is_asked()) return ahead.fetch();
+    }
+    constexpr std::size_t kAhead = Tiles::kStreamAhead[R - 1];
+    if constexpr (kAhead != 0) lanes.template prefetch_streams<kBytes, kAhead>(offset);
+  } else {
     ahead.fetch();
-  } else if constexpr (Tiles::kStreamAhead[R - 1] != 0) {
-    lanes.template prefetch_streams<kBytes, Tiles::kStreamAhead[R - 1]>(offset);
   }
 }
 
@@ -747,6 +753,9 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
   if constexpr (kVectors <= Tiles::kWide) {
     if (p.y.rows == 1) return stream_panels<Tiles, 1, Tiles::kStreams>(p, first_panel, last_panel);
     if (p.y.rows == 2) return stream_panels<Tiles, 2, dot::kStreamsOfTwoRows>(p, first_panel, last_panel);
+    if constexpr (Tiles::kStreamAhead.size() == 4) {
+      if (p.y.rows == 4) return stream_panels<Tiles, 4, 2>(p, first_panel, last_panel);
+    }
   }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
