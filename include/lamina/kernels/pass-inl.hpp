@@ -33,7 +33,6 @@
 #endif
 
 #include "lamina/kernels/product-inl.hpp"
-#include "lamina/kernels/product_bf16-inl.hpp"
 #include "lamina/kernels/quantize-inl.hpp"
 //
 #include "lamina/kernels/attention-inl.hpp"

@@ -1,15 +1,15 @@
-// Products of BF16 and F16 weights by vdpbf16ps, for Numerics::Fast: two columns at a time, activations rounded to
+// Tiles of BF16 and F16 weights by vdpbf16ps, for Numerics::Fast: two columns at a time, activations rounded to
 // bfloat16. The instruction flushes denormals and rounds as no other target does, so the results are not those of the
 // contract; they still don't depend on the batch, the chunks or the threads.
 
-#if defined(LAMINA_KERNELS_PRODUCT_BF16_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
-#ifdef LAMINA_KERNELS_PRODUCT_BF16_INL_HPP
-#undef LAMINA_KERNELS_PRODUCT_BF16_INL_HPP
+#if defined(LAMINA_KERNELS_BF16_TILES_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
+#ifdef LAMINA_KERNELS_BF16_TILES_INL_HPP
+#undef LAMINA_KERNELS_BF16_TILES_INL_HPP
 #else
-#define LAMINA_KERNELS_PRODUCT_BF16_INL_HPP
+#define LAMINA_KERNELS_BF16_TILES_INL_HPP
 #endif
 
-#include "lamina/kernels/product-inl.hpp"
+#include "lamina/kernels/tiles-inl.hpp"
 
 #if LAMINA_PASS_VNNI
 
@@ -103,22 +103,10 @@ struct Bf16Tiles {
 #undef LAMINA_BF16
 
 }  // namespace tiles
-
-/// KernelTable::matmul for Numerics::Fast. The CPU must have avx512_bf16.
-inline void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
-                        MatrixView<float> y, Epilogue epilogue) noexcept {
-  tiles::Product const p{w, x, y, epilogue};
-  switch (w.format) {
-    case Format::kF16: return tiles::multiply<tiles::Bf16Tiles<quant::F16>>(p, first_panel, last_panel);
-    case Format::kBF16: return tiles::multiply<tiles::Bf16Tiles<quant::BF16>>(p, first_panel, last_panel);
-    default: return matmul(w, first_panel, last_panel, x, y, epilogue);
-  }
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace lamina::inline v0_1
 HWY_AFTER_NAMESPACE();
 
 #endif  // LAMINA_PASS_VNNI
 
-#endif  // LAMINA_KERNELS_PRODUCT_BF16_INL_HPP
+#endif  // LAMINA_KERNELS_BF16_TILES_INL_HPP

@@ -1,0 +1,146 @@
+// What the tiles of a product have in common: the weights' lanes in memory, what is asked for before it is read, and
+// sums.
+//
+// A tile is V registers of output rows times R rows of activations. Its weights are loaded and unpacked once for the R
+// rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
+// lanes. A kind of tiles is a struct with
+//   kWide, kRows            V and R of its largest tile
+//   kStreams, kStreamAhead  with one row the panels side by side; by number of rows, bytes to prefetch in each
+//   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
+//   tile<R, V>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]
+// quantized_tiles-inl.hpp, float_tiles-inl.hpp and bf16_tiles-inl.hpp have them, product-inl.hpp runs them.
+
+#if defined(LAMINA_KERNELS_TILES_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
+#ifdef LAMINA_KERNELS_TILES_INL_HPP
+#undef LAMINA_KERNELS_TILES_INL_HPP
+#else
+#define LAMINA_KERNELS_TILES_INL_HPP
+#endif
+
+#include "lamina/kernels/dot-inl.hpp"
+#include "lamina/kernels/math-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lamina::inline v0_1 {
+namespace HWY_NAMESPACE {
+namespace tiles {
+namespace hn = hwy::HWY_NAMESPACE;
+using dot::Floats;
+using dot::FloatTag;
+using dot::Ints;
+using dot::IntTag;
+using dot::kLanes;
+using dot::kVectors;
+
+/// The arguments of one product.
+struct Product {
+  PackedView const& w;
+  Activations const& x;
+  MatrixView<float> y;
+  Epilogue epilogue;
+};
+
+/// Weights that later tiles will read, asked for a few cache lines at a time while a tile computes, so that they travel
+/// at the pace at which they will be needed.
+class WeightsAhead {
+ public:
+  WeightsAhead() = default;
+  /// `bytes` from `at` on, in `steps` steps of tiles.
+  HWY_INLINE WeightsAhead(void const* at, std::size_t bytes, std::size_t steps)
+      : at_(static_cast<char const*>(at)), end_(at_ + bytes), lines_(div_ceil(bytes / kAlignment, steps)) {}
+
+  /// Before a tile: once all is asked for, nothing more is.
+  HWY_INLINE void start() {
+    if (at_ >= end_) lines_ = 0;
+  }
+  /// Whether it was made with something to ask for.
+  [[nodiscard]] HWY_INLINE bool is_asked() const { return end_ != nullptr; }
+  HWY_INLINE void fetch() {
+    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) __builtin_prefetch(at_, 0, 3);
+  }
+
+ private:
+  char const* at_ = nullptr;
+  char const* end_ = nullptr;
+  std::size_t lines_ = 0;  // at a time: none for tiles of one or two rows
+};
+
+/// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
+/// which every `panel_step`th counts.
+template <WeightFormat F, std::size_t V>
+struct Lanes {
+  static_assert(V % kVectors == 0 || kVectors % V == 0);
+  typename F::PanelBlock const* panel;
+  std::size_t stride;  // blocks from one panel to the next
+  std::size_t first;
+
+  HWY_INLINE Lanes(PackedView const& w, std::size_t vector, std::size_t panel_step)
+      : panel(detail::panel_of<F>(w, vector / kVectors)),
+        stride(panel_step * (w.cols / F::kBlock)),
+        first(V < kVectors ? vector % kVectors * kLanes : 0) {}
+
+  HWY_INLINE typename F::PanelBlock const& block(std::size_t v, std::size_t b) const {
+    return panel[v / kVectors * stride + b];
+  }
+  /// For tiles whose panels are streams through memory: asks for kBytes of each, kAhead after `offset`.
+  template <std::size_t kBytes, std::size_t kAhead>
+  HWY_INLINE void prefetch_streams(std::size_t offset) const {
+    for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
+      auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset + kAhead;
+      for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, 3);
+    }
+  }
+  HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
+};
+
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on. A few rows are one
+/// tile, whose panels are streams through memory; more are several, and the next panels travel while those pass.
+template <class Tiles, std::size_t R, std::size_t kBytes, class L>
+HWY_INLINE void ask(L const& lanes, WeightsAhead& ahead, std::size_t offset) {
+  if constexpr (R <= Tiles::kStreamAhead.size()) {
+    if constexpr (R > 2) {
+      if (ahead.is_asked()) return ahead.fetch();
+    }
+    constexpr std::size_t kAhead = Tiles::kStreamAhead[R - 1];
+    if constexpr (kAhead != 0) lanes.template prefetch_streams<kBytes, kAhead>(offset);
+  } else {
+    ahead.fetch();
+  }
+}
+
+/// kLanes binary16 numbers as float.
+HWY_INLINE Floats load_half(Half const* p) { return load_float(FloatTag(), p); }
+
+/// kLanes bfloat16 numbers as float.
+HWY_INLINE Floats load_bfloat16(Bfloat16 const* p) {
+  hn::RebindToUnsigned<FloatTag> const tag32;
+  hn::Rebind<std::uint16_t, FloatTag> const tag16;
+  auto const bits = hn::PromoteTo(tag32, hn::LoadU(tag16, reinterpret_cast<std::uint16_t const*>(p)));
+  return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(bits));
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void clear(Floats (&acc)[R][V]) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
+  }
+}
+
+/// out: [R][V * kLanes]
+template <std::size_t R, std::size_t V>
+HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], FloatTag(), out + (r * V + v) * kLanes);
+  }
+}
+
+}  // namespace tiles
+}  // namespace HWY_NAMESPACE
+}  // namespace lamina::inline v0_1
+HWY_AFTER_NAMESPACE();
+
+#endif  // LAMINA_KERNELS_TILES_INL_HPP
