@@ -1,3 +1,8 @@
+// GCC 12 warns of its own AVX-512 intrinsics, which Eigen uses (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include "bench/kernels/baselines.hpp"
 
 #include <Eigen/Core>
