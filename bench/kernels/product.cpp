@@ -98,7 +98,7 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
       .unit_bytes = first.panel_bytes,
       .row_bytes = quantized ? QuantizedRows::row_bytes(shape.cols) : shape.cols * sizeof(float),
       .tile_bytes = lamina::detail::tile_bytes(),
-      .stream_units = lamina::detail::kStreamPanels};
+      .stream_units = lamina::detail::kPanelsAtOnce};
   ThreadPool& pool = suite.pool(n_threads);
   suite.time(state, work, kernels.target, n_threads, [&] {
     PackedView const w = weights.next();

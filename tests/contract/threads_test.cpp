@@ -39,3 +39,16 @@ TEST_CASE("a model wide enough that each product of a decode step is cut among t
     }
   }
 }
+
+TEST_CASE("with Numerics::Fast, too, neither chunks nor threads change a bit") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    Bits const serial = run(load(checkpoint, {.numerics = Numerics::Fast}), tokens, kTokens);
+    for (std::size_t const threads : {1u, 3u}) {
+      CAPTURE(threads);
+      auto const model = load(checkpoint, {.threads = threads, .numerics = Numerics::Fast});
+      CHECK(run(model, tokens, kTokens) == serial);
+      CHECK(run(model, tokens, 7) == serial);
+      CHECK(run(model, tokens, 1) == serial);
+    }
+  });
+}

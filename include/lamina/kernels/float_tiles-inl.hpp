@@ -62,7 +62,6 @@ struct FloatTiles {
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead& next, float* out) noexcept {
     WeightsAhead ahead = next;  // a copy stays in registers
-    ahead.start();
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;

@@ -114,9 +114,8 @@ struct AttendArgs {
 /// One instruction set's kernels.
 struct KernelTable {
   Target target;
-  std::string_view
-      name;        // "reference", "sse4", "avx2", "avx3", "avx3_dl", "avx3_bf16", "neon", "neon_dotprod", "neon_i8mm"
-  bool bit_exact;  // equals the reference to the bit
+  std::string_view name;  // as the target's in small letters: "reference", "avx3_dl", "neon_i8mm", ...
+  bool bit_exact;         // equals the reference to the bit
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
   /// of out. Precondition: first_column and x.cols are multiples of 32.

@@ -47,6 +47,7 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
   constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
   alignas(kAlignment) float out[R * V * kLanes];
   if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
+  ahead.start();
   Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, out);
   float const* part = out;
   for (std::size_t r = 0; r < R; ++r) {
@@ -152,6 +153,7 @@ inline void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_
   }
 }
 #endif
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lamina::inline v0_1
 HWY_AFTER_NAMESPACE();

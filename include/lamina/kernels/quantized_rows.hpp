@@ -31,7 +31,7 @@ struct QuantizedBlock {
 class QuantizedRows {
  public:
   QuantizedRows() = default;
-  /// data: bytes(rows, cols) of them, aligned to 4. Precondition: cols is a multiple of 32.
+  /// data: rows * row_bytes(cols) bytes, aligned to 4. Precondition: cols is a multiple of 32.
   constexpr QuantizedRows(std::byte* data, std::size_t rows, std::size_t cols) noexcept
       : data_(data), rows_(rows), cols_(cols) {}
 

@@ -225,7 +225,6 @@ struct QuantizedTiles {
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead& next, float* out) noexcept {
     WeightsAhead ahead = next;  // a copy stays in registers
-    ahead.start();
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row);
     std::size_t const blocks = p.w.cols / Format::kBlock;

@@ -53,8 +53,8 @@ class WeightsAhead {
   HWY_INLINE void start() {
     if (at_ >= end_) lines_ = 0;
   }
-  /// Whether it was made with something to ask for.
-  [[nodiscard]] HWY_INLINE bool is_asked() const { return end_ != nullptr; }
+  /// Whether there was something to ask for: several tiles pass over the same weights.
+  [[nodiscard]] HWY_INLINE bool is_set() const { return end_ != nullptr; }
   HWY_INLINE void fetch() {
     for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) __builtin_prefetch(at_, 0, 3);
   }
@@ -99,7 +99,7 @@ template <class Tiles, std::size_t R, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead& ahead, std::size_t offset) {
   if constexpr (R <= Tiles::kStreamAhead.size()) {
     if constexpr (R > 2) {
-      if (ahead.is_asked()) return ahead.fetch();
+      if (ahead.is_set()) return ahead.fetch();
     }
     constexpr std::size_t kAhead = Tiles::kStreamAhead[R - 1];
     if constexpr (kAhead != 0) lanes.template prefetch_streams<kBytes, kAhead>(offset);

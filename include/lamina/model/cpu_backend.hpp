@@ -144,7 +144,7 @@ class Cpu {
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
                             .row_bytes = activation_bytes(w),
                             .tile_bytes = tile_bytes_,
-                            .stream_units = detail::kStreamPanels / kPanels};
+                            .stream_units = detail::kPanelsAtOnce / kPanels};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       std::size_t const p0 = u0 * kPanels;
       std::size_t const p1 = std::min(u1 * kPanels, w[0].panels());
@@ -252,7 +252,7 @@ class Cpu {
                       .unit_bytes = w[0].panel_bytes,
                       .row_bytes = activation_bytes(w),
                       .tile_bytes = tile_bytes_,
-                      .stream_units = detail::kStreamPanels};
+                      .stream_units = detail::kPanelsAtOnce};
     for (PackedView const& one : w) grid.n_units += one.panels();
     return grid;
   }

@@ -73,7 +73,7 @@ constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
 }
 
 /// Panels that kernels read side by side where there are few rows, at most.
-inline constexpr std::size_t kStreamPanels = 4;
+inline constexpr std::size_t kPanelsAtOnce = 4;
 
 /// A product's units (panels of weights, say) times its rows.
 struct Grid {
@@ -83,7 +83,7 @@ struct Grid {
   std::size_t unit_bytes = 0;                       // weights of one unit
   std::size_t row_bytes = 0;                        // activations of one row
   std::size_t tile_bytes = std::size_t{256} << 10;  // of a tile of rows, and of a chunk of weights: see tile_bytes()
-  std::size_t stream_units = 1;                     // kStreamPanels in units
+  std::size_t stream_units = 1;                     // kPanelsAtOnce in units
 };
 
 /// body(first_unit, last_unit, first_row, n_rows) covers the grid. Tasks that share weights are neighbours, so that the
