@@ -151,6 +151,16 @@ TEST_CASE("more rows than one cache chunk") {
   check_case({Format::kF32, 17, 4096, 70});
 }
 
+TEST_CASE(
+    "weights unpacked for many rows: several segments of columns, the last one short, more rows than pass at once") {
+  for (FormatTraits const& t : kFormats) {
+    if (!t.quantized) continue;
+    check_case({t.format, 53, whole_blocks(t.format, 1056), 23});
+    check_case({t.format, 48, whole_blocks(t.format, 544), 263});
+    check_case({t.format, 32, 512, 16, Values::kExtreme});
+  }
+}
+
 TEST_CASE("more panels than a few rows follow side by side") {
   for (FormatTraits const& t : kFormats) {
     for (std::size_t const rows : {1u, 2u, 4u}) check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});

@@ -45,7 +45,7 @@ TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
                                 .n_rows = n_rows,
                                 .unit_work = std::size_t{1} << 16,
                                 .unit_bytes = 18432,
-                                .row_bytes = 3328,
+                                .tile_rows = 78,
                                 .tile_bytes = std::size_t{256} << 10,
                                 .stream_units = 4};
         auto const body = [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t rows) {

@@ -35,8 +35,8 @@ struct Bf16Tiles {
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   LAMINA_BF16 static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step,
-                                            std::size_t first_row, WeightsAhead& next, float* out) noexcept {
-    WeightsAhead ahead = next;  // a copy stays in registers
+                                            std::size_t first_row, WeightsAhead<1>& next, float* out) noexcept {
+    WeightsAhead<1> ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* const x = p.x.f32.data + first_row * p.x.f32.stride;
     alignas(kAlignment) std::int32_t pairs[R][kColumns / 2];  // of columns of each row, as bfloat16

@@ -38,27 +38,16 @@ inline constexpr std::size_t kTileVectors = 4;
 inline constexpr std::size_t kTileVectors = 2;
 #endif
 
-/// Rows of activations in a tile of six-bit weights, which take as many instructions to unpack as to multiply for 4
-/// rows: with vpdpbusd and 32 registers 8 are 1.2 times as fast, though their sums are then in memory (Zen 5). Four
-/// bits and eight lose a tenth that way.
+/// Whether a sum can begin with any number.
 #if LAMINA_PASS_VNNI
-inline constexpr std::size_t kTileRowsOfSixBits = 8;
 inline constexpr bool kStartsAnywhere = true;
 #else
-inline constexpr std::size_t kTileRowsOfSixBits = 4;
 inline constexpr bool kStartsAnywhere = false;
 #endif
 
 /// Of how many sums, at most, each is kept as two chains: vpdpbusd takes 4 cycles and two start in each (Zen 5), so 8
 /// chains leave no room for a late operand.
 inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
-
-/// Sums that registers hold beside the integer sums of a tile.
-#if defined(__aarch64__)
-inline constexpr std::size_t kRegisterSums = 16;
-#else
-inline constexpr std::size_t kRegisterSums = HWY_MAX_BYTES == 64 ? 12 : 8;
-#endif
 
 /// Few rows are bound by reading the weights: each thread then follows several streams through memory, this many panels
 /// before it jumps, and asks for what lies this many bytes ahead in each, by number of rows.

@@ -60,8 +60,8 @@ struct FloatTiles {
   /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                WeightsAhead& next, float* out) noexcept {
-    WeightsAhead ahead = next;  // a copy stays in registers
+                                WeightsAhead<1>& next, float* out) noexcept {
+    WeightsAhead<1> ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;

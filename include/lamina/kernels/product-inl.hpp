@@ -30,56 +30,135 @@ HWY_INLINE void finish(float const* sums, Epilogue epilogue, float* y) {
   }
 }
 
+template <std::size_t kBytes>
+HWY_INLINE void ask_to_write(float const* y) {
+  LAMINA_UNROLL
+  for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(reinterpret_cast<char const*>(y) + i, 1);
+}
+
 /// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
 /// misses the caches holds up those of the next tile (Zen 5, 8 rows whose sums are in memory: 5 to 10 %).
 template <std::size_t R, std::size_t V>
 HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t first_row) {
   for (std::size_t r = 0; r < R; ++r) {
-    auto const* y = reinterpret_cast<char const*>(p.y.row(first_row + r).data() + vector * kLanes);
-    for (std::size_t i = 0; i < V * kLanes * sizeof(float); i += kAlignment) __builtin_prefetch(y + i, 1);
+    ask_to_write<V * kLanes * sizeof(float)>(p.y.row(first_row + r).data() + vector * kLanes);
   }
 }
 
-/// Computes a tile and writes it to y. See Lanes for panel_step.
-template <class Tiles, std::size_t R, std::size_t V>
-void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-              WeightsAhead& ahead) noexcept {
+/// The sums of a tile to y. See Lanes for panel_step. sums: [R][V * kLanes]
+template <std::size_t R, std::size_t V>
+HWY_INLINE void write_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+                           float const* sums) noexcept {
   constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
-  alignas(kAlignment) float out[R * V * kLanes];
-  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
-  ahead.start();
-  Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, out);
-  float const* part = out;
   for (std::size_t r = 0; r < R; ++r) {
     std::size_t column = vector * kLanes;
-    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, part += kWidth, column += panel_step * kPanelRows) {
+    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, sums += kWidth, column += panel_step * kPanelRows) {
       std::size_t const n = std::min(p.w.rows - column, kWidth);  // the rest is padding
       float* const y = p.y.row(first_row + r).data() + column;
       if (n == kWidth) {
-        finish<kWidth>(part, p.epilogue, y);
+        finish<kWidth>(sums, p.epilogue, y);
       } else {
-        for (std::size_t j = 0; j < n; ++j) y[j] = p.epilogue == Epilogue::kAdd ? y[j] + part[j] : part[j];
+        for (std::size_t j = 0; j < n; ++j) y[j] = p.epilogue == Epilogue::kAdd ? y[j] + sums[j] : sums[j];
       }
     }
   }
 }
 
+/// Computes a tile and writes it to y.
+template <class Tiles, std::size_t R, std::size_t V>
+void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+              WeightsAhead<1>& ahead) noexcept {
+  alignas(kAlignment) float sums[R * V * kLanes];
+  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
+  ahead.start();
+  Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, sums);
+  write_tile<R, V>(p, vector, panel_step, first_row, sums);
+}
+
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles.
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
-               WeightsAhead& ahead) noexcept {
+               WeightsAhead<1>& ahead) noexcept {
   for (; last - first >= R; first += R) one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
     if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
   }
 }
 
+/// Units of weights that are unpacked at a time, and rows of activations that pass over them at most. 16 units of two
+/// panels take 18 to 22 KiB: with 8 the starts and ends of tiles show, more crowd the L1 cache (Zen 5, 48 KiB, one
+/// thread, Q4_K and Q6_K: 8 units 66.3 and 58.0 % of the peak, 16 67.4 and 59.8, 24 65.6 and 59.9).
+inline constexpr std::size_t kSegmentUnits = 16;
+inline constexpr std::size_t kSegmentRows = 256;
+
+/// Columns of V registers of output rows, unpacked, on their way over activation rows [first_row, last_row).
+template <class Tiles, std::size_t V>
+struct Segment {
+  typename Tiles::template Unpacked<V> const* w;
+  std::size_t first, n;  // units
+  bool is_last;
+  std::size_t vector;
+  std::size_t first_row, last_row;
+
+  /// Where the activations lie of the tile that comes after the one that ends before `row`.
+  [[nodiscard]] std::byte const* activations_after(Product const& p, std::size_t row) const {
+    return row < last_row ? Tiles::activations(p, row, first) : Tiles::activations(p, first_row, first + n);
+  }
+};
+
+/// Rows [row, last_row) over a segment: R at a time, the rest in smaller tiles. sums: of those tiles, one after the
+/// other.
+template <std::size_t R, class Tiles, std::size_t V, std::size_t kPanels>
+void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, WeightsAhead<kPanels>& ahead,
+                 float* sums) noexcept {
+  constexpr std::size_t kSums = R * V * kLanes;
+  for (; s.last_row - row >= R; row += R, sums += kSums) {
+    if (s.is_last) ask_for_outputs<R, V>(p, s.vector, row);
+    ask_to_write<kSums * sizeof(float)>(sums + kSums);
+    ahead.start();
+    Tiles::template add_unpacked<R, V>(p, s, row, ahead, sums);
+    if (s.is_last) write_tile<R, V>(p, s.vector, 1, row, sums);
+  }
+  if constexpr (R > 1) {
+    if (row < s.last_row) add_segment<R / 2>(p, s, row, ahead, sums);
+  }
+}
+
+/// V registers of output rows times activation rows [first, last), up to kSegmentRows: weights are unpacked once for
+/// all, a segment of columns at a time, which stays in the L1 cache while the rows pass.
+template <class Tiles, std::size_t R, std::size_t V>
+void many_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
+  constexpr std::size_t kPanels = div_ceil(V, kVectors);
+  typename Tiles::template Unpacked<V> w[kSegmentUnits];
+  alignas(kAlignment) float sums[(kSegmentRows + R) * V * kLanes];  // the last R are only asked for
+  std::fill_n(sums, (last - first) * V * kLanes, 0.0F);
+  std::byte const* const panel = p.w.data + p.w.panel_bytes * (vector / kVectors);
+  std::size_t const units = Tiles::steps(p.w);
+  std::size_t const unit_bytes = p.w.panel_bytes / units;
+  for (std::size_t k = 0; k < units; k += kSegmentUnits) {
+    std::size_t const n = std::min(kSegmentUnits, units - k);
+    Tiles::template unpack<V>(p.w, vector, k, n, w);
+    bool const is_last = k + n == units;
+    std::byte const* const next = is_last ? panel + kPanels * p.w.panel_bytes : panel + (k + n) * unit_bytes;
+    WeightsAhead<kPanels> ahead(next, kSegmentUnits * unit_bytes, p.w.panel_bytes, div_ceil(last - first, R) * n);
+    add_segment<R>(p, Segment<Tiles, V>{w, k, n, is_last, vector, first, last}, first, ahead, sums);
+  }
+}
+
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
+  if constexpr (requires { &Tiles::template unpack<V>; }) {
+    if (last - first >= Tiles::kManyRows) {
+      for (; first < last; first += kSegmentRows) {
+        many_rows<Tiles, R, V>(p, vector, first, std::min(last, first + kSegmentRows));
+      }
+      return;
+    }
+  }
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
   std::byte const* const after = p.w.data + p.w.panel_bytes * vector / kVectors + bytes;
-  WeightsAhead ahead(after, bytes, div_ceil(last - first, R) * Tiles::steps(p.w));
+  WeightsAhead<1> ahead(after, bytes, 0, div_ceil(last - first, R) * Tiles::steps(p.w));
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
@@ -95,7 +174,7 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
 /// Panels [panel, end) times R rows, all there are: kStreams panels at a time, each of another stream through memory.
 template <class Tiles, std::size_t R, std::size_t kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
-  WeightsAhead ahead;
+  WeightsAhead<1> ahead;
   while (end - panel >= kStreams) {
     std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
     for (std::size_t i = 0; i < length; ++i) {

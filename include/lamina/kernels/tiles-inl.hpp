@@ -40,14 +40,15 @@ struct Product {
   Epilogue epilogue;
 };
 
-/// Weights that later tiles will read, asked for a few cache lines at a time while a tile computes, so that they travel
-/// at the pace at which they will be needed.
+/// Weights that later tiles will read, of kPanels panels side by side, asked for a few cache lines at a time while a
+/// tile computes, so that they travel at the pace at which they will be needed.
+template <std::size_t kPanels>
 class WeightsAhead {
  public:
   WeightsAhead() = default;
-  /// `bytes` from `at` on, in `steps` steps of tiles.
-  HWY_INLINE WeightsAhead(void const* at, std::size_t bytes, std::size_t steps)
-      : at_(static_cast<char const*>(at)), end_(at_ + bytes), lines_(div_ceil(bytes / kAlignment, steps)) {}
+  /// `bytes` of each panel, `stride` bytes apart, from `at` on, in `steps` steps of tiles.
+  HWY_INLINE WeightsAhead(std::byte const* at, std::size_t bytes, std::size_t stride, std::size_t steps)
+      : at_(at), end_(at + bytes), stride_(stride), lines_(div_ceil(bytes / kAlignment, steps)) {}
 
   /// Before a tile: once all is asked for, nothing more is.
   HWY_INLINE void start() {
@@ -55,14 +56,20 @@ class WeightsAhead {
   }
   /// Whether there was something to ask for: several tiles pass over the same weights.
   [[nodiscard]] HWY_INLINE bool is_set() const { return end_ != nullptr; }
+  /// kLocality: 3 for the L1 cache, 2 for the L2 cache.
+  template <int kLocality = 3>
   HWY_INLINE void fetch() {
-    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) __builtin_prefetch(at_, 0, 3);
+    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) {
+      LAMINA_UNROLL
+      for (std::size_t p = 0; p < kPanels; ++p) __builtin_prefetch(at_ + p * stride_, 0, kLocality);
+    }
   }
 
  private:
-  char const* at_ = nullptr;
-  char const* end_ = nullptr;
-  std::size_t lines_ = 0;  // at a time: none for tiles of one or two rows
+  std::byte const* at_ = nullptr;
+  std::byte const* end_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t lines_ = 0;  // at a time and of each panel: none for tiles of one or two rows
 };
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
@@ -96,7 +103,7 @@ struct Lanes {
 /// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on. A few rows are one
 /// tile, whose panels are streams through memory; more are several, and the next panels travel while those pass.
 template <class Tiles, std::size_t R, std::size_t kBytes, class L>
-HWY_INLINE void ask(L const& lanes, WeightsAhead& ahead, std::size_t offset) {
+HWY_INLINE void ask(L const& lanes, WeightsAhead<1>& ahead, std::size_t offset) {
   if constexpr (R <= Tiles::kStreamAhead.size()) {
     if constexpr (R > 2) {
       if (ahead.is_set()) return ahead.fetch();
@@ -125,6 +132,16 @@ HWY_INLINE void clear(Floats (&acc)[R][V]) {
   for (std::size_t r = 0; r < R; ++r) {
     LAMINA_UNROLL
     for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
+  }
+}
+
+/// in: [R][V * kLanes]
+template <std::size_t R, std::size_t V>
+HWY_INLINE void load(float const* in, Floats (&acc)[R][V]) {
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::LoadU(FloatTag(), in + (r * V + v) * kLanes);
   }
 }
 

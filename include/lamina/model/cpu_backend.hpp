@@ -142,7 +142,7 @@ class Cpu {
                             .n_rows = s.rows(),
                             .unit_work = 2 * kActivationBlock * w[0].cols,
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
-                            .row_bytes = activation_bytes(w),
+                            .tile_rows = tile_rows(w),
                             .tile_bytes = tile_bytes_,
                             .stream_units = detail::kPanelsAtOnce / kPanels};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
@@ -209,8 +209,10 @@ class Cpu {
     }
     return false;
   }
-  static std::size_t activation_bytes(std::span<PackedView const> w) noexcept {
-    return any_quantized(w) ? QuantizedRows::row_bytes(w[0].cols) : w[0].cols * sizeof(float);
+  [[nodiscard]] std::size_t tile_rows(std::span<PackedView const> w) const noexcept {
+    bool const quantized = any_quantized(w);
+    std::size_t const row_bytes = quantized ? QuantizedRows::row_bytes(w[0].cols) : w[0].cols * sizeof(float);
+    return detail::tile_rows(row_bytes, quantized, tile_bytes_);
   }
   /// Looks at the bits, which a host's -ffast-math cannot fold away.
   static bool all_finite(std::span<float const> row) noexcept {
@@ -250,7 +252,7 @@ class Cpu {
                       .n_rows = n_rows,
                       .unit_work = kPanelRows * w[0].cols,
                       .unit_bytes = w[0].panel_bytes,
-                      .row_bytes = activation_bytes(w),
+                      .tile_rows = tile_rows(w),
                       .tile_bytes = tile_bytes_,
                       .stream_units = detail::kPanelsAtOnce};
     for (PackedView const& one : w) grid.n_units += one.panels();
