@@ -76,14 +76,14 @@ struct UnpackedColumns {
   static constexpr bool kHasMin = HasMin<Format>;
 
   typename S::Dot::W q[kGroups<Format>][S::kSteps][V][S::kRegisters];
-  Floats factors[kGroups<Format>][kHasMin ? 2 : 1][V];  // scales, mins
+  alignas(kAlignment) float factors[kGroups<Format>][kHasMin ? 2 : 1][V][kLanes];  // scales, mins
 
   HWY_INLINE void load(std::size_t v, std::size_t group, std::size_t step, typename S::Dot::W* w) const {
     LAMINA_UNROLL
     for (std::size_t i = 0; i < S::kRegisters; ++i) w[i] = q[group][step][v][i];
   }
-  HWY_INLINE Floats scale(std::size_t v, std::size_t group) const { return factors[group][0][v]; }
-  HWY_INLINE Floats min(std::size_t v, std::size_t group) const { return factors[group][1][v]; }
+  HWY_INLINE Floats scale(std::size_t v, std::size_t group) const { return hn::Load(FloatTag(), factors[group][0][v]); }
+  HWY_INLINE Floats min(std::size_t v, std::size_t group) const { return hn::Load(FloatTag(), factors[group][1][v]); }
 
   HWY_INLINE void unpack(PanelColumns<S, V> const& from) {
     LAMINA_UNROLL
@@ -92,8 +92,8 @@ struct UnpackedColumns {
       for (std::size_t group = 0; group < kGroups<Format>; ++group) {
         LAMINA_UNROLL
         for (std::size_t step = 0; step < S::kSteps; ++step) from.load(v, group, step, q[group][step][v]);
-        factors[group][0][v] = from.scale(v, group);
-        if constexpr (kHasMin) factors[group][1][v] = from.min(v, group);
+        hn::Store(from.scale(v, group), FloatTag(), factors[group][0][v]);
+        if constexpr (kHasMin) hn::Store(from.min(v, group), FloatTag(), factors[group][1][v]);
       }
     }
   }

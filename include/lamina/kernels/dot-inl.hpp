@@ -1,5 +1,5 @@
 // The integer heart of the quantized products: 4 columns of some rows times 4 activations, exactly, by whatever
-// instruction the target has. All else in quantized_tiles-inl.hpp is common to the targets.
+// instruction the target has. All else, in columns-inl.hpp, is common to the targets.
 //
 // Nibbles, SixBits and Bytes have the same shape. W is a register of weights, one row in each 32-bit lane; x is 4
 // activations in every lane; Acc is a sum in progress over a group of up to 32 columns, to which add() adds the

@@ -1,7 +1,7 @@
 // Matrix products: panels of 16 rows times tiles of activation rows, in the order that the numeric contract fixes.
 //
 // A panel stays in the L1 or L2 cache while the tiles of a chunk of rows pass; the chunk stays in the L2 cache while
-// the panels pass.
+// the panels pass. With many rows a segment of it, unpacked, stays in the L1 cache.
 
 #if defined(LAMINA_KERNELS_PRODUCT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_PRODUCT_INL_HPP

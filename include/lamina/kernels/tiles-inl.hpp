@@ -8,6 +8,11 @@
 //   kStreams, kStreamAhead  with one row the panels side by side; by number of rows, bytes to prefetch in each
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]
+// and, where weights are better unpacked once for many rows than by each tile,
+//   Unpacked<V>, kManyRows   a unit of columns of V registers; the rows from which that pays. steps(w) counts units
+//   unpack<V>(w, vector, first, n, out)                        out: Unpacked<V>[n]
+//   activations(p, row, unit)                                  where they lie
+//   add_unpacked<R, V>(p, segment, first_row, ahead, sums)     sums: [R][V * kLanes]
 // quantized_tiles-inl.hpp, float_tiles-inl.hpp and bf16_tiles-inl.hpp have them, product-inl.hpp runs them.
 
 #if defined(LAMINA_KERNELS_TILES_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)

@@ -1,7 +1,7 @@
 // All weight formats: their facts at run time, their names, and the step from a run-time Format to its struct.
 //
 // To add a format: a header like q4_0.hpp, a value of Format, a line in visit_format and one in kFormats; and a struct
-// of steps in kernels/quantized_tiles-inl.hpp.
+// of steps in kernels/steps-inl.hpp.
 #pragma once
 
 #include <array>
