@@ -97,3 +97,18 @@ TEST_CASE("a fast row does not depend on the rows beside it") {
     }
   }
 }
+
+TEST_CASE("weights rounded from F16 to BF16 at load give the fast products of F16") {
+  KernelTable const& fast = best_kernels(Numerics::Fast);
+  if (fast.bit_exact) {
+    MESSAGE("skipped: this CPU has no avx512_bf16");
+    return;
+  }
+  Operands c(Format::kF16, 83, 301, 11);
+  auto const rounded_in_products = c.multiply(fast, 0, c.rows);
+  std::vector<float> weights(c.out * c.cols);
+  for (std::size_t r = 0; r < c.out; ++r) fast.embed(c.w.view(), r, weights.data() + r * c.cols);
+  Serial serial;
+  c.w = pack_matrix(Format::kF32, std::as_bytes(std::span(weights)), c.out, c.cols, Format::kBF16, serial);
+  CHECK(c.multiply(fast, 0, c.rows) == rounded_in_products);
+}
