@@ -26,6 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// A register of the target, at most 16 lanes: sum16 asks for no more.
 using Full = hn::CappedTag<float, 16>;
+using Four = hn::FixedTag<float, 4>;
 
 /// Calls body(d, i) for successive runs of Lanes(d) indices that cover [0, n): full registers first, then single
 /// lanes, so that nothing beyond n is touched and every element goes through the same operations.
@@ -85,16 +86,34 @@ HWY_INLINE float sum_halves(D, V v) {
   }
 }
 
-/// reference::sum16 of partial sums that lie in registers, in order.
-HWY_INLINE float sum16(hn::Vec<Full> const (&part)[kSumVectors]) {
-  if constexpr (kSumVectors == 4) {
-    return sum_halves(Full(), hn::Add(hn::Add(part[0], part[2]), hn::Add(part[1], part[3])));
-  } else if constexpr (kSumVectors == 2) {
-    return sum_halves(Full(), hn::Add(part[0], part[1]));
+/// The lanes of each of four registers reduced to one, in the order of sum_halves: lane i is v[i]'s.
+template <class D, class Op>
+HWY_INLINE hn::Vec<Four> reduce_four(D, hn::Vec<D> const (&v)[4], Op const& op) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    Four const d;
+    auto const low = op(hn::ConcatLowerLower(d, v[1], v[0]), hn::ConcatUpperUpper(d, v[1], v[0]));
+    auto const high = op(hn::ConcatLowerLower(d, v[3], v[2]), hn::ConcatUpperUpper(d, v[3], v[2]));
+    return op(hn::ConcatEven(d, high, low), hn::ConcatOdd(d, high, low));
   } else {
-    return sum_halves(Full(), part[0]);
+    hn::Half<D> const d;
+    hn::Vec<hn::Half<D>> half[4];
+    LAMINA_UNROLL
+    for (std::size_t i = 0; i < 4; ++i) half[i] = op(hn::LowerHalf(d, v[i]), hn::UpperHalf(d, v[i]));
+    return reduce_four(d, half, op);
   }
 }
+
+/// reference::sum16 of partial sums that lie in registers, in order, as far as one register.
+HWY_INLINE hn::Vec<Full> sum_registers(hn::Vec<Full> const (&part)[kSumVectors]) {
+  if constexpr (kSumVectors == 4) {
+    return hn::Add(hn::Add(part[0], part[2]), hn::Add(part[1], part[3]));
+  } else if constexpr (kSumVectors == 2) {
+    return hn::Add(part[0], part[1]);
+  } else {
+    return part[0];
+  }
+}
+HWY_INLINE float sum16(hn::Vec<Full> const (&part)[kSumVectors]) { return sum_halves(Full(), sum_registers(part)); }
 
 /// sum16 over x of part[i % 16] = add(part[i % 16], x[i]), which must not change a part where x[i] is 0.
 template <class Add>
