@@ -100,12 +100,12 @@ class Cpu {
     }
     std::size_t const n_units = s.items.size() * spec.n_kv_heads;
     auto const append = [&](std::size_t unit) {
-      rotate_and_append(spec, s.items[unit / spec.n_kv_heads], unit % spec.n_kv_heads, s);
+      append_rows(spec, s.items[unit / spec.n_kv_heads], unit % spec.n_kv_heads, s);
     };
     // Single rows need nothing of their neighbours: append and attend in one task.
     bool const fused = n_tiles == s.rows();
     if (!fused) {
-      detail::for_each_run(*executor_, n_units, s.rows() * spec.n_heads * spec.head_dim * kAppendWork,
+      detail::for_each_run(*executor_, n_units, s.rows() * spec.n_kv_heads * spec.head_dim * kAppendWork,
                            [&](std::size_t first, std::size_t last) {
                              for (std::size_t u = first; u < last; ++u) append(u);
                            });
@@ -279,18 +279,20 @@ class Cpu {
     multiply({&view, 1}, x, {&y, 1}, Epilogue::kAdd);
   }
 
-  /// Rotates q and k of all rows of an item for one KV head and its query heads; k and v go into the cache.
-  void rotate_and_append(AttentionSpec const& spec, StepItem const& item, std::size_t kv_head, Step const& s) const {
+  /// RoPE for heads of a row that lie side by side.
+  void rotate(AttentionSpec const& spec, Step const& s, std::size_t row, float* heads, std::size_t n_heads) const {
+    kernels_->rope(heads, n_heads, spec.head_dim, s.cos.cols, s.cos.row(row).data(), s.sin.row(row).data(),
+                   spec.rope_layout);
+  }
+
+  /// k, rotated, and v of all rows of an item go into the cache, for one KV head.
+  void append_rows(AttentionSpec const& spec, StepItem const& item, std::size_t kv_head, Step const& s) const {
     std::size_t const d = spec.head_dim;
-    std::size_t const group = spec.n_heads / spec.n_kv_heads;
     std::span<KvBlockRef const> const blocks = s.blocks_of(item, kv_head);
     for (std::size_t i = 0; i < item.n_rows; ++i) {
       std::size_t const row = item.first_row + i;
-      float const* const cos = s.cos.row(row).data();
-      float const* const sin = s.sin.row(row).data();
       float* const k = s.k.row(row).data() + kv_head * d;
-      kernels_->rope(s.q.row(row).data() + kv_head * group * d, group, d, s.cos.cols, cos, sin, spec.rope_layout);
-      kernels_->rope(k, 1, d, s.cos.cols, cos, sin, spec.rope_layout);
+      rotate(spec, s, row, k, 1);
       std::size_t const position = item.position + i;
       kernels_->store_kv(spec.element, d, k, s.v.row(row).data() + kv_head * d, blocks[position / kKvBlock],
                          position % kKvBlock);
@@ -324,17 +326,21 @@ class Cpu {
     tile.n_rows = std::min(kAttendRows, s.items[tile.item].n_rows - tile.first);
   }
 
+  /// Queries are rotated right before they are read. In a pass of its own, over rows far apart, rotating waits for
+  /// memory (Zen 5: 1 % of a prefill).
   void attend_tile(AttentionSpec const& spec, Tile const& tile, Step const& s) const {
     StepItem const& item = s.items[tile.item];
     std::size_t const group = spec.n_heads / spec.n_kv_heads;
     std::size_t const width = group * spec.head_dim;
     std::size_t const row = item.first_row + tile.first;
+    MatrixView<float> const q(s.q.row(row).data() + tile.kv_head * width, tile.n_rows, width, s.q.stride);
+    for (std::size_t r = 0; r < tile.n_rows; ++r) rotate(spec, s, row + r, q.row(r).data(), group);
     AttendArgs const args{
         .element = spec.element,
         .head_dim = spec.head_dim,
         .group = group,
         .scale = spec.scale,
-        .q = {s.q.row(row).data() + tile.kv_head * width, tile.n_rows, width, s.q.stride},
+        .q = q,
         .out = {s.attn.row(row).data() + tile.kv_head * width, tile.n_rows, width, s.attn.stride},
         .first_position = item.position + tile.first,
         .window = 0,
