@@ -50,8 +50,11 @@ struct QuantizedTiles {
   /// Weights that many tiles share: units of 32 columns.
   template <std::size_t V>
   using Unpacked = UnpackedColumns<Steps, V>;
-  /// Rows from which that pays: unpacking for two panels takes as long as 2 rows do (Zen 5; Q6_K 2.5).
-  static constexpr std::size_t kManyRows = 16;
+  /// Rows from which that pays. Unpacking two panels takes as long as 2 rows do (Zen 5; Q6_K 2.5), and what vpdpbusd
+  /// leaves of a cycle hides most of it in a tile's registers (prefill, tokens/s, unpacked once and by each tile: 32
+  /// rows of Q4_0 579 and 620, Q4_K 540 and 572, Q6_K 490 and 427; 48 rows of Q4_0 646 and 667, Q4_K 607 and 589; by
+  /// AVX2 32 rows of Q4_0 302 and 294, Q6_K 206 and 171).
+  static constexpr std::size_t kManyRows = dot::kStartsAnywhere && Format::kGroup == kActivationBlock ? 48 : 24;
 
   /// Units [first, first + n) of V registers of output rows.
   template <std::size_t V>
