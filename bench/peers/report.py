@@ -77,6 +77,7 @@ def plot(results, path):
             axis.bar([x + 0.4 * i for x in range(len(rows))], middle, 0.38, yerr=spread, color=color, label=engine)
         axis.set_xticks([x + 0.2 for x in range(len(rows))], [f"{shape} {format}" for shape, format, _ in rows])
         axis.set_title(f"{WHAT[kind]}, tokens/s")
+        axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
         axis.legend()
 
     roof = axes[2]
