@@ -37,7 +37,7 @@ HWY_INLINE void ask_to_write(float const* y) {
 }
 
 /// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
-/// misses the caches holds up those of the next tile (Zen 5, 8 rows whose sums are in memory: 5 to 10 %).
+/// misses the caches holds up those of the next tile (Zen 5: 2 to 4 %).
 template <std::size_t R, std::size_t V>
 HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t first_row) {
   for (std::size_t r = 0; r < R; ++r) {
@@ -86,7 +86,7 @@ void some_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
 }
 
 /// Units of weights that are unpacked at a time, and rows of activations that pass over them at most. 16 units of two
-/// panels take 18 to 22 KiB: with 8 the starts and ends of tiles show, more crowd the L1 cache (Zen 5, 48 KiB, one
+/// panels take 18 to 20 KiB: with 8 the starts and ends of tiles show, more crowd the L1 cache (Zen 5, 48 KiB, one
 /// thread, Q4_K and Q6_K: 8 units 66.3 and 58.0 % of the peak, 16 67.4 and 59.8, 24 65.6 and 59.9).
 inline constexpr std::size_t kSegmentUnits = 16;
 inline constexpr std::size_t kSegmentRows = 256;
@@ -196,8 +196,10 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
   }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
-  constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // of activations, for callers that cut none themselves
-  std::size_t const chunk = round_up(div_ceil(kChunkBytes, Tiles::row_bytes(p)), Tiles::kRows);
+  // Of activations, for callers that cut none themselves.
+  constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+  constexpr std::size_t kLeastRows = requires { Tiles::kManyRows; } ? kSegmentRows : Tiles::kRows;
+  std::size_t const chunk = round_up(std::max(kLeastRows, div_ceil(kChunkBytes, Tiles::row_bytes(p))), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
     all_lanes<Tiles, Tiles::kRows, Tiles::kWide>(p, vector, end, row, std::min(row + chunk, p.y.rows));
   }
