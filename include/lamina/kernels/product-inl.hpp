@@ -148,7 +148,7 @@ void many_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
-  if constexpr (requires { &Tiles::template unpack<V>; }) {
+  if constexpr (requires { Tiles::kManyRows; }) {
     if (last - first >= Tiles::kManyRows) {
       for (; first < last; first += kSegmentRows) {
         many_rows<Tiles, R, V>(p, vector, first, std::min(last, first + kSegmentRows));

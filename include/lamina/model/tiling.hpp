@@ -66,7 +66,7 @@ inline std::size_t tile_bytes() noexcept {
 
 /// Rows of activations that chunks of weights go past together: what fits tile_bytes. Quantized ones are at least 128,
 /// since their weights are unpacked once for all (1b, prefill with Q6_K, Zen 5: 1 to 2 % faster than what fits where
-/// that is 39 rows of 8,192 columns; 256 rows give the same).
+/// that is 39 rows of 8,192 columns).
 constexpr std::size_t tile_rows(std::size_t row_bytes, bool quantized, std::size_t tile_bytes) noexcept {
   return std::max(quantized ? std::size_t{128} : kStreamingRows, tile_bytes / row_bytes);
 }
