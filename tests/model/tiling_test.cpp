@@ -9,32 +9,6 @@
 
 using namespace lamina;
 
-TEST_CASE("shrinking runs cover everything once, long ones first, in whole steps") {
-  for (std::size_t const threads : {1u, 2u, 7u}) {
-    for (std::size_t const step : {1u, 2u, 4u}) {
-      for (std::size_t const least : {0u, 1u, 3u, 16u}) {
-        for (std::size_t n = 0; n <= 130; ++n) {
-          detail::ShrinkingRuns const runs(n, threads, least, step);
-          std::size_t next = 0, before = n;
-          bool good = true;
-          for (std::size_t i = 0; i < runs.count(); ++i) {
-            auto const [first, last] = runs.at(i);
-            std::size_t const length = last - first;
-            bool const is_last = i + 1 == runs.count();
-            good &= first == next && last > first;
-            good &= is_last || (length % step == 0 && length >= least && length <= before);
-            before = length;
-            next = last;
-          }
-          CAPTURE(n);
-          CHECK(good);
-          CHECK(next == n);
-        }
-      }
-    }
-  }
-}
-
 TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
   for (std::size_t const threads : {1u, 2u, 3u}) {
     ThreadPool pool(threads);

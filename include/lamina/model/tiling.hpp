@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "lamina/core/executor.hpp"
 #include "lamina/core/numeric.hpp"
+#include "lamina/model/shared_runs.hpp"
 
 namespace lamina::inline v0_1::detail {
 
@@ -19,38 +19,7 @@ inline constexpr std::size_t kTaskWork = std::size_t{1} << 16;
 /// Rows up to which a step is bound by reading weights: each thread then streams long runs of them, of this many bytes
 /// at least.
 inline constexpr std::size_t kStreamingRows = 16;
-inline constexpr std::size_t kStreamBytes = std::size_t{256} << 10;
-
-/// n things as runs for some threads, long ones first: each is a half of an equal share of what is left. A run's first
-/// reads wait for memory, so few are better; but cores that share memory with others are never equally fast, and short
-/// ones at the end make up for that.
-class ShrinkingRuns {
- public:
-  /// Runs have at least `least` things, a multiple of `step`, except the last. step > 0.
-  constexpr ShrinkingRuns(std::size_t n, std::size_t threads, std::size_t least, std::size_t step) noexcept
-      : n_(n), parts_(2 * threads), least_(round_up(std::max<std::size_t>(least, 1), step)), step_(step) {}
-
-  [[nodiscard]] constexpr std::size_t count() const noexcept {
-    std::size_t count = 0;
-    for (std::size_t at = 0; at < n_; at = end(at)) ++count;
-    return count;
-  }
-  /// Run i: [first, last).
-  [[nodiscard]] constexpr std::pair<std::size_t, std::size_t> at(std::size_t i) const noexcept {
-    std::size_t first = 0;
-    for (; i > 0; --i) first = end(first);
-    return {first, end(first)};
-  }
-
- private:
-  [[nodiscard]] constexpr std::size_t end(std::size_t first) const noexcept {
-    std::size_t const left = n_ - first;
-    std::size_t const length = std::max(least_, round_up(left / parts_, step_));
-    return left < length + least_ / 2 ? n_ : first + length;
-  }
-
-  std::size_t n_, parts_, least_, step_;
-};
+inline constexpr std::size_t kStreamBytes = std::size_t{64} << 10;
 
 /// Activations of a tile of rows stay in the L2 cache while panels of weights go past them: bytes of half of it, at
 /// least of the smallest in use (512 KiB). A cache that is twice as large makes Q4_0's 2048 x 8192 1.3 times as fast
@@ -104,10 +73,9 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
     if (tasks == 1) return body(std::size_t{0}, g.n_units, std::size_t{0}, g.n_rows);
     std::size_t const share = div_ceil(g.n_units, tasks);  // of one thread
     std::size_t const least = div_ceil(kStreamBytes, std::max<std::size_t>(g.unit_bytes, 1));
-    ShrinkingRuns const runs(g.n_units, tasks, std::min(least, share), share >= 4 ? g.stream_units : 1);
-    executor.run(runs.count(), [&](std::size_t i) {
-      auto const [first, last] = runs.at(i);
-      body(first, last, std::size_t{0}, g.n_rows);
+    SharedRuns runs(g.n_units, tasks, std::min(least, share), share >= 4 ? g.stream_units : 1);
+    executor.run(tasks, [&](std::size_t i) {
+      runs.work(i, [&](std::size_t first, std::size_t last) { body(first, last, std::size_t{0}, g.n_rows); });
     });
     return;
   }

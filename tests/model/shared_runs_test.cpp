@@ -1,0 +1,78 @@
+// Shares and what is taken of them: everything once, whoever takes it.
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "lamina/core/executor.hpp"
+#include "lamina/model/shared_runs.hpp"
+
+#include "doctest/doctest.h"
+
+using namespace lamina;
+using detail::SharedRuns;
+
+namespace {
+
+std::vector<SharedRuns::Run> taken_by(SharedRuns& runs, std::size_t i) {
+  std::vector<SharedRuns::Run> all;
+  runs.work(i, [&](std::size_t first, std::size_t last) { all.emplace_back(first, last); });
+  return all;
+}
+
+bool cover(std::vector<SharedRuns::Run> runs, std::size_t n) {
+  std::ranges::sort(runs);
+  std::size_t next = 0;
+  for (auto const& [first, last] : runs) {
+    if (first != next || last <= first) return false;
+    next = last;
+  }
+  return next == n;
+}
+
+}  // namespace
+
+TEST_CASE("one thread that is alone takes its own share first, then all others") {
+  for (std::size_t const shares : {1u, 2u, 7u, 100u}) {
+    for (std::size_t const step : {1u, 2u, 4u}) {
+      for (std::size_t const least : {0u, 1u, 3u, 16u}) {
+        for (std::size_t n = 0; n <= 260; ++n) {
+          SharedRuns runs(n, shares, least, step);
+          std::vector<SharedRuns::Run> const all = taken_by(runs, 0);
+          CAPTURE(n);
+          CHECK(cover(all, n));
+          CHECK((all.empty() || all.front().first == 0));
+          CHECK(taken_by(runs, 0).empty());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("runs of a share: half of what is left, from its front; others take from its back") {
+  SharedRuns own(256, 2, 8, 4);
+  std::vector<SharedRuns::Run> const expected{{0, 64},    {64, 96},   {96, 112},  {112, 120}, {120, 128},
+                                              {192, 256}, {160, 192}, {144, 160}, {136, 144}, {128, 136}};
+  CHECK(taken_by(own, 0) == expected);
+
+  SharedRuns second(256, 2, 8, 4);
+  CHECK(taken_by(second, 1).front() == SharedRuns::Run{128, 192});
+  SharedRuns fewer(256, 2, 8, 4);
+  CHECK(taken_by(fewer, 5).front() == SharedRuns::Run{128, 192});  // a thread more than shares
+}
+
+TEST_CASE("threads that take at the same time take everything once") {
+  ThreadPool pool(3);
+  for (std::size_t const shares : {1u, 2u, 3u, 8u}) {
+    for (std::size_t repeat = 0; repeat < 50; ++repeat) {
+      constexpr std::size_t kThings = 1009;
+      std::vector<std::atomic<int>> seen(kThings);
+      SharedRuns runs(kThings, shares, 1, 1);
+      pool.run(3, [&](std::size_t i) {
+        runs.work(i, [&](std::size_t first, std::size_t last) {
+          for (std::size_t at = first; at < last; ++at) ++seen[at];
+        });
+      });
+      CHECK(std::ranges::all_of(seen, [](auto const& count) { return count == 1; }));
+    }
+  }
+}
