@@ -49,23 +49,33 @@ inline constexpr bool kStartsAnywhere = false;
 /// chains leave no room for a late operand.
 inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
-/// Few rows are bound by reading the weights: each thread then follows several streams through memory, this many panels
-/// before it jumps, and asks for what lies this many bytes ahead in each, by number of rows.
+/// Few rows are bound by reading the weights: a tile then takes several panels side by side, each a stream through
+/// memory, and asks for what lies `ahead` bytes further in each.
+struct Streams {
+  std::size_t panels;
+  std::size_t ahead;  // 0: asks for nothing
+};
+
+/// By number of rows; where there is no entry, or one without panels, tiles are cut as for many. A stream jumps to the
+/// next ones after kStreamPanels.
 #if HWY_MAX_BYTES == 64
-/// Zen 5, decoding, two threads, as shares of plain reading. While that gives 54 GB/s: 4 streams of 8 panels 87 %
-/// (Q4_K), 88 % (Q4_0), 92 % (Q8_0); two long ones 90, 90, 91 %; with prefetches 1 to 4 KiB ahead 91, 92, 94 %. While
-/// it gives 87 GB/s: two long ones, prefetches 1 KiB ahead 75 % (Q4_0), 1.5 78 %, 2 79 %, 3 81 %, 6 82 %.
+/// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1: Q4_0 4 streams with 1.5 KiB
+/// ahead 1.07 to 1.15, with 3 KiB 0.99 to 1.02, 8 streams 1.0; Q8_0 1.06 to 1.13, 1.03 to 1.10, 1.09; Q4_K 0.93 to
+/// 0.95, 0.85, 0.87; Q6_K 0.92, 0.88, 0.82; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.03 to 1.05. Four rows
+/// of Q4_0: 0.8.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr std::size_t kStreamsOfOneRow = 2;
-inline constexpr std::size_t kStreamsOfTwoRows = 2;
-inline constexpr std::array<std::size_t, 4> kStreamAhead{3072, 3072, 0, 3072};
+inline constexpr std::array<Streams, 4> kStreams{{{4, 1536}, {4, 1536}, {0, 0}, {2, 3072}}};
+inline constexpr std::array<Streams, 4> kStreamsOfKQuants{{{2, 3072}, {2, 3072}, {0, 0}, {2, 3072}}};
+/// BF16, one row, 4 long streams without prefetches as 1: 1 KiB ahead 1.08 to 1.15, 1.5 KiB 1.05 to 1.09, 2.3 KiB 1.01;
+/// two rows 1.2 times what two streams with 1 KiB give.
+inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, 1024}, {4, 1536}}};
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.
 inline constexpr std::size_t kStreamPanels = 8;
-inline constexpr std::size_t kStreamsOfOneRow = kVectors <= 2 ? 4 : 1;
-inline constexpr std::size_t kStreamsOfTwoRows = kVectors <= 2 ? 2 : 1;
-inline constexpr std::array<std::size_t, 2> kStreamAhead{0, 1024};
+inline constexpr std::array<Streams, 2> kStreams{{{kVectors <= 2 ? 4 : 1, 0}, {kVectors <= 2 ? 2 : 1, 1024}}};
+inline constexpr auto kStreamsOfKQuants = kStreams;
+inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }

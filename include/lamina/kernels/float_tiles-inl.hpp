@@ -50,9 +50,8 @@ struct FloatTiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
   /// With 6 rows AVX2 is faster from 32 rows on (F32, 512 rows: 1.1 times), but 4 and 8 rows lose a third.
   static constexpr std::size_t kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
-  static constexpr std::size_t kColumns = 8;                      // between two prefetches
-  static constexpr std::size_t kStreams = kVectors <= 2 ? 4 : 1;  // chains of FMAs enough to hide their latency
-  static constexpr std::array<std::size_t, 2> kStreamAhead{0, 1024};
+  static constexpr std::size_t kColumns = 8;  // between two prefetches
+  static constexpr auto kStreams = dot::kStreamsOfFloats;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }

@@ -171,9 +171,10 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
   }
 }
 
-/// Panels [panel, end) times R rows, all there are: kStreams panels at a time, each of another stream through memory.
-template <class Tiles, std::size_t R, std::size_t kStreams>
+/// Panels [panel, end) times R rows, all there are: several panels at a time, each of another stream through memory.
+template <class Tiles, std::size_t R>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
+  constexpr std::size_t kStreams = Tiles::kStreams[R - 1].panels;
   WeightsAhead<1> ahead;
   while (end - panel >= kStreams) {
     std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
@@ -188,10 +189,10 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
 template <class Tiles>
 void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (kVectors <= Tiles::kWide) {
-    if (p.y.rows == 1) return stream_panels<Tiles, 1, Tiles::kStreams>(p, first_panel, last_panel);
-    if (p.y.rows == 2) return stream_panels<Tiles, 2, dot::kStreamsOfTwoRows>(p, first_panel, last_panel);
-    if constexpr (Tiles::kStreamAhead.size() == 4) {
-      if (p.y.rows == 4) return stream_panels<Tiles, 4, 2>(p, first_panel, last_panel);
+    if (p.y.rows == 1) return stream_panels<Tiles, 1>(p, first_panel, last_panel);
+    if (p.y.rows == 2) return stream_panels<Tiles, 2>(p, first_panel, last_panel);
+    if constexpr (Tiles::kStreams.size() == 4) {
+      if (p.y.rows == 4) return stream_panels<Tiles, 4>(p, first_panel, last_panel);
     }
   }
   std::size_t const vector = first_panel * kVectors;

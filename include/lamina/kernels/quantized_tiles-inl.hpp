@@ -20,8 +20,7 @@ struct QuantizedTiles {
 
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = kActivationRows;
-  static constexpr std::size_t kStreams = dot::kStreamsOfOneRow;
-  static constexpr auto kStreamAhead = dot::kStreamAhead;
+  static constexpr auto kStreams = Format::kBlock == kActivationBlock ? dot::kStreams : dot::kStreamsOfKQuants;
 
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }

@@ -5,7 +5,7 @@
 // rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
 // lanes. A kind of tiles is a struct with
 //   kWide, kRows            V and R of its largest tile
-//   kStreams, kStreamAhead  with one row the panels side by side; by number of rows, bytes to prefetch in each
+//   kStreams                by number of rows: see dot::Streams
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]
 // and, where weights are better unpacked once for many rows than by each tile,
@@ -109,11 +109,11 @@ struct Lanes {
 /// tile, whose panels are streams through memory; more are several, and the next panels travel while those pass.
 template <class Tiles, std::size_t R, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead<1>& ahead, std::size_t offset) {
-  if constexpr (R <= Tiles::kStreamAhead.size()) {
+  if constexpr (R <= Tiles::kStreams.size()) {
     if constexpr (R > 2) {
       if (ahead.is_set()) return ahead.fetch();
     }
-    constexpr std::size_t kAhead = Tiles::kStreamAhead[R - 1];
+    constexpr std::size_t kAhead = Tiles::kStreams[R - 1].ahead;
     if constexpr (kAhead != 0) lanes.template prefetch_streams<kBytes, kAhead>(offset);
   } else {
     ahead.fetch();
