@@ -29,6 +29,15 @@ bool cover(std::vector<SharedRuns::Run> runs, std::size_t n) {
   return next == n;
 }
 
+/// Whether no more runs than shares have another length than a multiple of `step` that is at least `least`.
+bool in_steps(std::vector<SharedRuns::Run> const& runs, std::size_t shares, std::size_t least, std::size_t step) {
+  auto const odd = std::ranges::count_if(runs, [&](SharedRuns::Run const& run) {
+    std::size_t const length = run.second - run.first;
+    return length % step != 0 || length < least;
+  });
+  return static_cast<std::size_t>(odd) <= shares;
+}
+
 }  // namespace
 
 TEST_CASE("one thread that is alone takes its own share first, then all others") {
@@ -41,6 +50,7 @@ TEST_CASE("one thread that is alone takes its own share first, then all others")
           CAPTURE(n);
           CHECK(cover(all, n));
           CHECK((all.empty() || all.front().first == 0));
+          CHECK(in_steps(all, shares, least, step));
           CHECK(taken_by(runs, 0).empty());
         }
       }
@@ -58,6 +68,14 @@ TEST_CASE("runs of a share: half of what is left, from its front; others take fr
   CHECK(taken_by(second, 1).front() == SharedRuns::Run{128, 192});
   SharedRuns fewer(256, 2, 8, 4);
   CHECK(taken_by(fewer, 5).front() == SharedRuns::Run{128, 192});  // a thread more than shares
+}
+
+TEST_CASE("no run is longer than half a thread's part, however many threads there are") {
+  for (std::size_t const threads : {1u, 2u, 16u, 17u, 48u, 64u, 1000u}) {
+    constexpr std::size_t kThings = 64000;
+    SharedRuns runs(kThings, threads, 1, 1);
+    for (auto const& [first, last] : taken_by(runs, 0)) CHECK(last - first <= kThings / threads / 2 + 1);
+  }
 }
 
 TEST_CASE("threads that take at the same time take everything once") {

@@ -56,8 +56,8 @@ struct Streams {
   std::size_t ahead;  // 0: asks for nothing
 };
 
-/// By number of rows; where there is no entry, or one without panels, tiles are cut as for many. A stream jumps to the
-/// next ones after kStreamPanels.
+/// By number of rows, 1, 2 and 4; where there is no entry, or one without panels, tiles are cut as for many. A stream
+/// jumps to the next ones after kStreamPanels.
 #if HWY_MAX_BYTES == 64
 /// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1: Q4_0 4 streams with 1.5 KiB
 /// ahead 1.07 to 1.15, with 3 KiB 0.99 to 1.02, 8 streams 1.0; Q8_0 1.06 to 1.13, 1.03 to 1.10, 1.09; Q4_K 0.93 to

@@ -30,6 +30,10 @@ HWY_INLINE void finish(float const* sums, Epilogue epilogue, float* y) {
   }
 }
 
+/// Of V registers of output rows, those that lie in one panel.
+template <std::size_t V>
+inline constexpr std::size_t kWidthInPanel = std::min(V, kVectors) * kLanes;
+
 template <std::size_t kBytes>
 HWY_INLINE void ask_to_write(float const* y) {
   LAMINA_UNROLL
@@ -39,9 +43,13 @@ HWY_INLINE void ask_to_write(float const* y) {
 /// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
 /// misses the caches holds up those of the next tile (Zen 5: 2 to 4 %).
 template <std::size_t R, std::size_t V>
-HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t first_row) {
+HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row) {
+  constexpr std::size_t kWidth = kWidthInPanel<V>;
   for (std::size_t r = 0; r < R; ++r) {
-    ask_to_write<V * kLanes * sizeof(float)>(p.y.row(first_row + r).data() + vector * kLanes);
+    float const* y = p.y.row(first_row + r).data() + vector * kLanes;
+    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, y += panel_step * kPanelRows) {
+      ask_to_write<kWidth * sizeof(float)>(y);
+    }
   }
 }
 
@@ -49,7 +57,7 @@ HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_
 template <std::size_t R, std::size_t V>
 HWY_INLINE void write_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                            float const* sums) noexcept {
-  constexpr std::size_t kWidth = std::min(V, kVectors) * kLanes;  // in one panel
+  constexpr std::size_t kWidth = kWidthInPanel<V>;
   for (std::size_t r = 0; r < R; ++r) {
     std::size_t column = vector * kLanes;
     for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, sums += kWidth, column += panel_step * kPanelRows) {
@@ -69,7 +77,7 @@ template <class Tiles, std::size_t R, std::size_t V>
 void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
               WeightsAhead<1>& ahead) noexcept {
   alignas(kAlignment) float sums[R * V * kLanes];
-  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, first_row);
+  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, panel_step, first_row);
   ahead.start();
   Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, sums);
   write_tile<R, V>(p, vector, panel_step, first_row, sums);
@@ -113,7 +121,7 @@ void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, 
                  float* sums) noexcept {
   constexpr std::size_t kSums = R * V * kLanes;
   for (; s.last_row - row >= R; row += R, sums += kSums) {
-    if (s.is_last) ask_for_outputs<R, V>(p, s.vector, row);
+    if (s.is_last) ask_for_outputs<R, V>(p, s.vector, 1, row);
     ask_to_write<kSums * sizeof(float)>(sums + kSums);
     ahead.start();
     Tiles::template add_unpacked<R, V>(p, s, row, ahead, sums);
@@ -186,14 +194,23 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
   for (; panel < end; ++panel) one_tile<Tiles, R, kVectors>(p, panel * kVectors, 1, 0, ahead);
 }
 
+/// R rows that are all there are as streams, where Tiles has them for so many; else false.
+template <class Tiles, std::size_t R>
+bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
+  if constexpr (R <= Tiles::kStreams.size()) {
+    if constexpr (Tiles::kStreams[R - 1].panels != 0) {
+      if (p.y.rows == R) return stream_panels<Tiles, R>(p, first_panel, last_panel), true;
+    }
+  }
+  return false;
+}
+
 template <class Tiles>
 void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (kVectors <= Tiles::kWide) {
-    if (p.y.rows == 1) return stream_panels<Tiles, 1>(p, first_panel, last_panel);
-    if (p.y.rows == 2) return stream_panels<Tiles, 2>(p, first_panel, last_panel);
-    if constexpr (Tiles::kStreams.size() == 4) {
-      if (p.y.rows == 4) return stream_panels<Tiles, 4>(p, first_panel, last_panel);
-    }
+    if (multiply_as_streams<Tiles, 1>(p, first_panel, last_panel)) return;
+    if (multiply_as_streams<Tiles, 2>(p, first_panel, last_panel)) return;
+    if (multiply_as_streams<Tiles, 4>(p, first_panel, last_panel)) return;
   }
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;

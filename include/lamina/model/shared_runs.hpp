@@ -15,16 +15,20 @@ namespace lamina::inline v0_1::detail {
 
 /// n things cut into runs while threads take them. A share is taken from its front, one run after the other, so that
 /// reading goes on where it was; once it is empty its thread takes from the backs of other shares. A run is a half of
-/// what is left of the share: the first are long, since the reads that begin one wait for memory, the last short, since
-/// cores that share memory with others are never equally fast. Any thread may take from any share at any time.
+/// what a thread of the share may expect: the first are long, since the reads that begin one wait for memory, the last
+/// short, since cores that share memory with others are never equally fast. Any thread may take from any share at any
+/// time; where there are many threads, several have one.
 class SharedRuns {
  public:
   using Run = std::pair<std::size_t, std::size_t>;  // [first, last)
 
-  /// Runs have at least `least` things and are multiples of `step`, but for those at the end of a share.
-  /// Preconditions: n < 2^32, shares > 0, step > 0.
-  SharedRuns(std::size_t n, std::size_t shares, std::size_t least, std::size_t step) noexcept
-      : n_shares_(std::min(shares, kMostShares)), least_(std::max<std::size_t>(least, 1)), step_(step) {
+  /// Runs have at least `least` things and are multiples of `step`, but for the last that is taken of a share.
+  /// Preconditions: n < 2^32, threads > 0, step > 0.
+  SharedRuns(std::size_t n, std::size_t threads, std::size_t least, std::size_t step) noexcept
+      : n_shares_(std::min(threads, kMostShares)),
+        parts_(2 * div_ceil(threads, n_shares_)),
+        least_(std::max<std::size_t>(least, 1)),
+        step_(step) {
     std::size_t first = 0;
     for (std::size_t i = 0; i < n_shares_; ++i) {
       std::size_t const last = std::min(n, round_up(n * (i + 1) / n_shares_, step));
@@ -33,7 +37,7 @@ class SharedRuns {
     }
   }
 
-  /// Calls body(first, last) for runs of share i, any number, then of others, until nothing is left.
+  /// Thread i: calls body(first, last) for runs of its share, then of others, until nothing is left.
   template <class Body>
   void work(std::size_t i, Body const& body) noexcept {
     std::size_t const own = i % n_shares_;
@@ -62,7 +66,7 @@ class SharedRuns {
       std::size_t const last = seen & UINT32_MAX;
       if (first == last) return std::nullopt;
       std::size_t const left = last - first;
-      std::size_t length = round_up(std::max(least_, left / 2), step_);
+      std::size_t length = round_up(std::max(least_, left / parts_), step_);
       if (left < length + least_ / 2) length = left;
       std::uint64_t const rest = from_front ? join(first + length, last) : join(first, last - length);
       // Relaxed: the executor orders what tasks write, and a run belongs to whoever took it.
@@ -73,7 +77,9 @@ class SharedRuns {
   }
 
   std::array<Share, kMostShares> left_;
-  std::size_t n_shares_, least_, step_;
+  std::size_t n_shares_;
+  std::size_t parts_;  // 1 / parts_ of what is left is a run: twice the threads of a share
+  std::size_t least_, step_;
 };
 
 }  // namespace lamina::inline v0_1::detail
