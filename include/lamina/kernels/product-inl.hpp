@@ -199,7 +199,10 @@ template <class Tiles, std::size_t R>
 bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (R <= Tiles::kStreams.size()) {
     if constexpr (Tiles::kStreams[R - 1].panels != 0) {
-      if (p.y.rows == R) return stream_panels<Tiles, R>(p, first_panel, last_panel), true;
+      if (p.y.rows == R) {
+        stream_panels<Tiles, R>(p, first_panel, last_panel);
+        return true;
+      }
     }
   }
   return false;
