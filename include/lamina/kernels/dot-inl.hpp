@@ -59,10 +59,10 @@ struct Streams {
 /// By number of rows, 1, 2 and 4; where there is no entry, or one without panels, tiles are cut as for many. A stream
 /// jumps to the next ones after kStreamPanels.
 #if HWY_MAX_BYTES == 64
-/// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1: Q4_0 4 streams with 1.5 KiB
-/// ahead 1.07 to 1.15, with 3 KiB 0.99 to 1.02, 8 streams 1.0; Q8_0 1.06 to 1.13, 1.03 to 1.10, 1.09; Q4_K 0.93 to
-/// 0.95, 0.85, 0.87; Q6_K 0.92, 0.88, 0.82; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.03 to 1.05. Four rows
-/// of Q4_0: 0.8.
+/// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1, medians of 100 to 200 turns: Q4_0 4
+/// streams with 1.5 KiB ahead 1.07 to 1.09, with 3 KiB 0.99, 8 streams 0.99; Q8_0 1.02 to 1.13, 1.03 to 1.08, 1.14;
+/// Q4_K 0.95, 0.86, 0.88; Q6_K 0.92, 0.88, 0.83; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.02. Four rows of
+/// Q4_0: 0.8.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
 inline constexpr std::array<Streams, 4> kStreams{{{4, 1536}, {4, 1536}, {0, 0}, {2, 3072}}};
 inline constexpr std::array<Streams, 4> kStreamsOfKQuants{{{2, 3072}, {2, 3072}, {0, 0}, {2, 3072}}};
