@@ -93,7 +93,7 @@ class Bench {
         weight_bytes_(static_cast<double>(model.bytes_per_token())),
         kv_bytes_(
             static_cast<double>(2 * model.config().n_layers * model.config().kv_dim() * size_of(KvElement::kF16))),
-        session_(model, {.capacity = std::max(options.prefill, options.context + options.decode)}),
+        session_(model, cache_for(model, std::max(options.prefill, options.context + options.decode))),
         meter_(options.threads) {
     std::size_t const n_tokens = std::max({options.prefill, options.context, options.decode});
     SplitMix random(1);
@@ -129,6 +129,12 @@ class Bench {
   [[nodiscard]] ReadMeter const& meter() const noexcept { return meter_; }
 
  private:
+  using Cache = typename Session<M>::Cache;
+  /// Every token of it will be used.
+  static std::shared_ptr<Cache> cache_for(M const& model, std::size_t capacity) {
+    return std::make_shared<Cache>(model.kv_shape(), CacheOptions{.capacity = capacity, .pages = Pages::kHuge});
+  }
+
   /// Seconds of decoding between two samples of the read limit: about what a sample takes.
   static constexpr double kTurn = 0.2;
 

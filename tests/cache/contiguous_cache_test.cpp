@@ -96,6 +96,24 @@ TEST_CASE("blocks are disjoint, aligned where the head is, and in order of posit
   for (std::size_t i = 1; i < starts.size(); ++i) CHECK(starts[i] - starts[i - 1] >= std::ptrdiff_t{2 * kHalf});
 }
 
+TEST_CASE("on huge pages, too, memory is zero and blocks keep what is written") {
+  // More than two huge pages, and less than one.
+  for (std::size_t const capacity : {std::size_t{64}, std::size_t{1} << 16}) {
+    ContiguousCache<KvElement::kF16> cache(kShape, {.capacity = capacity, .pages = Pages::kHuge});
+    auto const s = cache.create();
+    cache.reserve(s, capacity);
+    std::vector<KvBlockRef> refs(cache.max_blocks());
+    auto const last = cache.blocks(s, 2, 1, capacity, refs).back();
+    float value = 1.0F;
+    std::memcpy(&value, last.v + 2 * kHalf - 4, 4);
+    CHECK(value == 0.0F);
+    cache.reserve(s, 0);
+    fill(cache, s, capacity, 5.0F);
+    CHECK(first_key(cache, s, 2, 1) == 26.0F);
+    CHECK(first_key(cache, s, 0, 0) == 5.0F);
+  }
+}
+
 TEST_CASE("blocks checks what it is asked") {
   ContiguousCache<KvElement::kF32> cache(kShape, {.capacity = 64});
   auto const s = cache.create();

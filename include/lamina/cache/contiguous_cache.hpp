@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 
@@ -21,6 +21,9 @@ namespace lamina::inline v0_1 {
 struct CacheOptions {
   std::size_t capacity = 4096;    // tokens that each sequence can hold; memory for whole blocks of kKvBlock
   std::size_t max_sequences = 1;  // sequences alive at a time
+  /// kHuge for a capacity that will be used up: a step over 8,192 tokens of Llama 3.2 1B then takes 0.93 to 0.98 of the
+  /// time (Zen 5), but its first token brings 2 MiB for each layer and KV head into memory, or all that there is.
+  Pages pages = Pages::kSystem;
 };
 
 /// KV cache with elements of type E. All memory is reserved at creation and handed out by the system page by page as
@@ -53,13 +56,14 @@ class ContiguousCache {
     for (std::size_t factor : {shape.head_dim, max_blocks_, shape.n_kv_heads, shape.n_layers, max_sequences_}) {
       if (bytes) bytes = checked_mul(*bytes, factor);
     }
-    if (bytes && *bytes <= kMaxBytes) storage_.reset(std::calloc(*bytes + kAlignment, 1));
-    if (!storage_) {
+    try {
+      if (!bytes || *bytes > kMaxBytes) throw std::bad_alloc();
+      storage_ = AlignedBuffer<std::byte>(*bytes, options.pages);
+    } catch (std::bad_alloc const&) {
       fail(Errc::kInvalidArgument, "ContiguousCache: no memory for ", max_sequences_, " sequences of ",
            options.capacity, " tokens");
     }
-    auto const address = reinterpret_cast<std::uintptr_t>(storage_.get());
-    base_ = static_cast<std::byte*>(storage_.get()) + (round_up(address, kAlignment) - address);
+    base_ = storage_.data();
     half_bytes_ = shape.head_dim * kKvBlock * size_of(E);
     head_bytes_ = 2 * half_bytes_ * max_blocks_;
     sequence_bytes_ = head_bytes_ * shape.n_kv_heads * shape.n_layers;
@@ -162,9 +166,6 @@ class ContiguousCache {
     std::size_t length = 0;    // committed tokens
     std::size_t reserved = 0;  // room promised beyond them
   };
-  struct Free {
-    void operator()(void* p) const noexcept { std::free(p); }
-  };
 
   [[nodiscard]] Slot& at(SequenceId s) const {
     auto const id = static_cast<std::uint32_t>(s);
@@ -185,8 +186,8 @@ class ContiguousCache {
   std::size_t half_bytes_ = 0;      // K or V of one block
   std::size_t head_bytes_ = 0;      // all blocks of one layer and head
   std::size_t sequence_bytes_ = 0;  // [n_layers][n_kv_heads][max_blocks][K, V]
-  std::unique_ptr<void, Free> storage_;
-  std::byte* base_ = nullptr;
+  AlignedBuffer<std::byte> storage_;
+  std::byte* base_ = nullptr;  // of storage_: a const cache gives out blocks to write
   std::unique_ptr<Slot[]> slots_;
 };
 

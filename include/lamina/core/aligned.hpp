@@ -19,21 +19,27 @@ namespace lamina::inline v0_1 {
 /// One cache line, and the widest vector register of any target.
 inline constexpr std::size_t kAlignment = 64;
 
+/// What a large block of memory is made of.
+enum class Pages {
+  kSystem,  // as the system is set: often 4 KiB, each in memory once it is touched
+  kHuge,    // 2 MiB where the system gives them, all of it in memory once touched: fewer TLB misses for long streams
+};
+
 namespace detail {
 
 /// Blocks of this size and above come straight from the system: their pages are zeroed where they are first touched,
-/// which packing does in parallel, and in huge pages, which save a stream of weights most of its TLB misses. With 4 MiB
-/// instead, Llama 3.2 1B in Q4_0 loads in 0.24 s and not 0.20 (Zen 3): its smaller matrices were zeroed by one thread.
+/// which packing does in parallel. With 4 MiB instead, Llama 3.2 1B in Q4_0 loads in 0.24 s and not 0.20 (Zen 3): its
+/// smaller matrices were zeroed by one thread.
 inline constexpr std::size_t kMappedBytes = std::size_t{256} << 10;
 
 /// Zeroed memory on a 64-byte boundary. Throws std::bad_alloc.
-inline void* allocate_zeroed(std::size_t bytes) {
+inline void* allocate_zeroed(std::size_t bytes, Pages pages) {
   if (bytes < kMappedBytes) {
     return std::memset(::operator new(bytes, std::align_val_t{kAlignment}), 0, bytes);
   }
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) throw std::bad_alloc();
-  ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: where it is refused, small pages serve
+  if (pages == Pages::kHuge) ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: where it is refused, small pages serve
   return p;
 }
 
@@ -54,11 +60,11 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   /// Throws std::bad_alloc where the memory is not to be had.
-  explicit AlignedBuffer(std::size_t n) {
+  explicit AlignedBuffer(std::size_t n, Pages pages = Pages::kHuge) {
     if (n == 0) return;
     auto const bytes = checked_mul(n, sizeof(T));
     if (!bytes) throw std::bad_alloc();
-    data_ = static_cast<T*>(detail::allocate_zeroed(*bytes));
+    data_ = static_cast<T*>(detail::allocate_zeroed(*bytes, pages));
     size_ = n;
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept
