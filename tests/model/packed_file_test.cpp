@@ -75,6 +75,18 @@ TEST_CASE("every format, from a file that is closed and gone") {
   }
 }
 
+TEST_CASE("with Numerics::Fast, F16 rounded to BF16 at load gives the bits of F16 that stays in the file") {
+  TemporaryFolder const folder;
+  auto const stored = random_checkpoint({.format = Format::kF16, .tied = false});
+  write_packed(stored, folder.file("packed.gguf"));
+  auto const tokens = random_tokens(40, RandomModel{}.n_vocab);
+  auto const load = [](Checkpoint const& checkpoint) {
+    return Model<Llama>::load(checkpoint, {.numerics = Numerics::Fast});
+  };
+  auto const in_file = load(Checkpoint::open(folder.file("packed.gguf")));
+  CHECK(logits_of(load(stored), tokens) == logits_of(in_file, tokens));
+}
+
 TEST_CASE("bytes in memory live as long as the model, and must begin on 64 bytes") {
   TemporaryFolder const folder;
   auto const stored = random_checkpoint({.format = Format::kQ4_0});

@@ -39,7 +39,8 @@ struct AttentionSpec {
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number
 /// load_matrix(stored, bytes, rows, cols, target), map_matrix(panels) and load_vector(values) bring weights to the
-/// backend; mapped panels stay where they are as long as the backend's model.
+/// backend; mapped panels stay where they are as long as the backend's model. product_format(format): what to load
+/// weights of a format as for products in the least time, with the same bits; tables of embeddings stay as they are.
 template <class B>
 concept Backend = requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm,
                            Format format, std::span<std::byte const> bytes, PackedView const& panels,
@@ -49,6 +50,7 @@ concept Backend = requires(B& backend, B const& b, typename B::Matrix const& w, 
   { backend.load_matrix(format, bytes, n, n, format) } -> std::same_as<typename B::Matrix>;
   { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
   { backend.load_vector(values) } -> std::same_as<typename B::Vector>;
+  { b.product_format(format) } -> std::same_as<Format>;
   { b.kernels() } -> std::same_as<KernelTable const&>;  // those of the host, for what is computed at load
   { b.rotations(inv_freq, step) };
   { b.embed(w, step) };

@@ -90,14 +90,15 @@ class WeightLoader {
     for (TensorInfo const& tensor : checkpoint.tensors()) total_ += weights_of(tensor);
   }
 
-  /// Panels stay in the file. Of anything else the file's pages are given back once packed, so that the weights are in
-  /// memory once.
+  /// For products. Panels stay in the file. Of anything else the file's pages are given back once packed, so that the
+  /// weights are in memory once.
   Matrix matrix(std::string_view name, std::size_t rows, std::size_t cols) {
-    TensorInfo const& tensor = checked_tensor(checkpoint_, name, rows, cols);
-    Matrix packed = tensor.packed ? map(tensor, rows, cols) : pack(tensor, rows, cols);
-    if (!tensor.packed) checkpoint_.discard(tensor);
-    report(tensor);
-    return packed;
+    return load(name, rows, cols, [&](Format chosen) { return backend_.product_format(chosen); });
+  }
+
+  /// The same for a matrix whose rows are looked up.
+  Matrix table(std::string_view name, std::size_t rows, std::size_t cols) {
+    return load(name, rows, cols, [](Format chosen) { return chosen; });
   }
 
   Vector vector(std::string_view name, std::size_t n) {
@@ -112,6 +113,20 @@ class WeightLoader {
     for (std::uint64_t const d : tensor.dims) n *= static_cast<std::size_t>(d);
     return n;
   }
+  /// `packed_as`: the format to pack in, of the one that was chosen.
+  template <class PackedAs>
+  Matrix load(std::string_view name, std::size_t rows, std::size_t cols, PackedAs packed_as) {
+    TensorInfo const& tensor = checked_tensor(checkpoint_, name, rows, cols);
+    if (tensor.packed) {
+      Matrix mapped = map(tensor, rows, cols);
+      report(tensor);
+      return mapped;
+    }
+    Matrix packed = pack(tensor, rows, cols, packed_as(choose_(tensor.format, rows, cols)));
+    checkpoint_.discard(tensor);
+    report(tensor);
+    return packed;
+  }
   Matrix map(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
     if (Format const target = choose_(tensor.format, rows, cols); target != tensor.format) {
       fail(Errc::kUnsupported, checkpoint_.source(), ": tensor '", tensor.name, "' is packed as ",
@@ -122,8 +137,7 @@ class WeightLoader {
     panels.data = tensor.bytes.data();
     return backend_.map_matrix(panels);
   }
-  Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
-    Format const target = choose_(tensor.format, rows, cols);
+  Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols, Format target) {
     try {
       return backend_.load_matrix(tensor.format, tensor.bytes, rows, cols, target);
     } catch (std::bad_alloc const&) {
@@ -157,7 +171,7 @@ auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend
   detail::WeightLoader<B, Choose> loader(checkpoint, backend, std::move(choose), progress);
   DecoderWeights<typename B::Matrix, typename B::Vector> w;
   if (std::ranges::any_of(checkpoint.tensors(), &TensorInfo::packed)) w.file = checkpoint;
-  w.embedding = loader.matrix(kNames.embedding, c.n_vocab, c.dim);
+  w.embedding = loader.table(kNames.embedding, c.n_vocab, c.dim);
   // Grown as tensors are found: a file that promises a million layers fails at the first missing one.
   for (std::size_t i = 0; i < c.n_layers; ++i) {
     auto const name = [&](std::string_view part, std::string_view suffix) {
