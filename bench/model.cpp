@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "bench/machine.hpp"
 #include "bench/program.hpp"
 #include "bench/random_weights.hpp"
+#include "lamina/cache/contiguous_cache.hpp"
 #include "lamina/io/checkpoint.hpp"
 #include "lamina/model/any_model.hpp"
 #include "lamina/model/session.hpp"

@@ -117,18 +117,14 @@ class WeightLoader {
   template <class PackedAs>
   Matrix load(std::string_view name, std::size_t rows, std::size_t cols, PackedAs packed_as) {
     TensorInfo const& tensor = checked_tensor(checkpoint_, name, rows, cols);
-    if (tensor.packed) {
-      Matrix mapped = map(tensor, rows, cols);
-      report(tensor);
-      return mapped;
-    }
-    Matrix packed = pack(tensor, rows, cols, packed_as(choose_(tensor.format, rows, cols)));
-    checkpoint_.discard(tensor);
+    Format const chosen = choose_(tensor.format, rows, cols);
+    Matrix matrix = tensor.packed ? map(tensor, rows, cols, chosen) : pack(tensor, rows, cols, packed_as(chosen));
+    if (!tensor.packed) checkpoint_.discard(tensor);
     report(tensor);
-    return packed;
+    return matrix;
   }
-  Matrix map(TensorInfo const& tensor, std::size_t rows, std::size_t cols) {
-    if (Format const target = choose_(tensor.format, rows, cols); target != tensor.format) {
+  Matrix map(TensorInfo const& tensor, std::size_t rows, std::size_t cols, Format target) {
+    if (target != tensor.format) {
       fail(Errc::kUnsupported, checkpoint_.source(), ": tensor '", tensor.name, "' is packed as ",
            traits(tensor.format).name, ": to have it as ", traits(target).name,
            ", convert the file it was packed from");
