@@ -30,15 +30,22 @@ double timed_on_threads(std::size_t n_threads, FunctionRef<void(std::size_t)> wo
 /// Repeated measurements of one figure.
 class Samples {
  public:
-  void add(double value) { values_.insert(std::ranges::upper_bound(values_, value), value); }
+  void add(double value) { values_.push_back(value); }
+  [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
   [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
+  /// In the order in which they were added.
+  [[nodiscard]] double operator[](std::size_t i) const { return values_[i]; }
   /// Precondition of the three: not empty.
-  [[nodiscard]] double median() const { return (values_[(values_.size() - 1) / 2] + values_[values_.size() / 2]) / 2; }
-  [[nodiscard]] double min() const { return values_.front(); }
-  [[nodiscard]] double max() const { return values_.back(); }
+  [[nodiscard]] double median() const {
+    std::vector<double> sorted = values_;
+    std::ranges::sort(sorted);
+    return (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
+  }
+  [[nodiscard]] double min() const { return std::ranges::min(values_); }
+  [[nodiscard]] double max() const { return std::ranges::max(values_); }
 
  private:
-  std::vector<double> values_;  // ascending
+  std::vector<double> values_;
 };
 
 /// The best of several ways to read memory.
@@ -51,8 +58,8 @@ struct ReadBandwidth {
 /// 8 streams of wide loads, with and without prefetches; on pages of 4 KiB and on huge pages where the system gives
 /// them.
 ///
-/// On a shared machine bandwidth halves and doubles within seconds. So each way is sampled many times, best in turn
-/// with what is set against it, and the way with the highest median is the limit: medians are compared with medians.
+/// On a shared machine bandwidth halves and doubles within seconds. So each way is sampled many times, in turn with
+/// what is set against it, and the way with the highest median is the limit, at each moment by its samples around it.
 class ReadMeter {
  public:
   /// Allocates two buffers of `bytes` each and touches them.
@@ -60,6 +67,7 @@ class ReadMeter {
 
   /// Reads a buffer in every way once: 16 times 256 MiB, some 0.2 s.
   void sample();
+  [[nodiscard]] std::size_t samples() const noexcept { return ways_.front().bytes_per_second.size(); }
   /// Precondition: sample() was called.
   [[nodiscard]] ReadBandwidth const& best() const;
 

@@ -1,8 +1,8 @@
 // model -m FILE: how fast a model reads a prompt and writes, in tokens/s and as shares of what the machine can do.
 //
 // Speed drifts on shared machines. So prefill is set against peaks measured right before and right after it (the higher
-// of the two); decoding takes turns with reading, some tokens and then every way to read once, and medians are
-// compared. stdout ends with one line per figure for scripts:
+// of the two); decoding takes turns with reading, some tokens and then every way to read once, and each turn is set
+// against the reading right before and right after it. stdout ends with one line per figure for scripts:
 //   speed SHAPE FORMAT prefill512|decode TOKENS_PER_SECOND
 //   limit SHAPE FORMAT prefill512|decode SHARE          of the arithmetic peak, of the read bandwidth
 //   cost SHAPE FORMAT prefill512|decode GOP GB          operations and bytes of weights and cache, of one token
@@ -76,6 +76,7 @@ struct Results {
   Samples prefill;       // tokens/s
   Samples prefill_share;
   Samples decode;  // tokens/s
+  Samples decode_share;
 };
 
 template <class F>
@@ -124,6 +125,7 @@ class Bench {
       time_decode(results);
       before = measure_peaks(options_);
     }
+    add_decode_shares(results);
     std::fprintf(stderr, "\r%40s\r", "");
     return results;
   }
@@ -150,15 +152,26 @@ class Bench {
     if (options_.context > session_.length()) {
       session_.prefill(std::span(tokens_).subspan(session_.length(), options_.context - session_.length()));
     }
+    meter_.sample();
     for (std::size_t done = 0; done < options_.decode;) {
-      meter_.sample();
       double elapsed = 0;
       std::size_t n = 0;
       for (; done + n < options_.decode && elapsed < kTurn; ++n) {
         elapsed += seconds([&] { session_.step(tokens_[done + n]); });
       }
       results.decode.add(static_cast<double>(n) / elapsed);
+      turns_.push_back(meter_.samples());
+      meter_.sample();
       done += n;
+    }
+  }
+
+  /// Once it is known which way to read is the best.
+  void add_decode_shares(Results& results) const {
+    Samples const& read = meter_.best().bytes_per_second;
+    for (std::size_t i = 0; i < turns_.size(); ++i) {
+      double const seconds_per_byte = (1 / read[turns_[i] - 1] + 1 / read[turns_[i]]) / 2;
+      results.decode_share.add(results.decode[i] * bytes_per_token() * seconds_per_byte);
     }
   }
 
@@ -181,6 +194,7 @@ class Bench {
   double kv_bytes_;  // of one cached token
   Session<M> session_;
   ReadMeter meter_;
+  std::vector<std::size_t> turns_;  // of decoding: samples of reading before each
   std::vector<Token> tokens_;
 };
 
@@ -191,7 +205,6 @@ void print_samples(char const* name, Samples const& samples, char const* unit, d
 
 void print(Results const& results, ReadBandwidth const& read, Costs const& costs, Options const& options,
            std::string const& shape, double bytes_per_token) {
-  double const decode_share = results.decode.median() * bytes_per_token / read.bytes_per_second.median();
   print_samples("read limit", read.bytes_per_second, "GB/s", 1e-9);
   std::printf("%-14s %s\n", "  best by", std::string(read.pattern).c_str());
   print_samples("integer peak", results.integer_peak, "Gop/s");
@@ -201,12 +214,12 @@ void print(Results const& results, ReadBandwidth const& read, Costs const& costs
   print_samples("prefill", results.prefill, "tokens/s");
   print_samples("  share", results.prefill_share, "% of the arithmetic peak", 100);
   print_samples("decode", results.decode, "tokens/s");
-  std::printf("%-14s %8.1f %% of the read limit\n", "  share", decode_share * 100);
+  print_samples("  share", results.decode_share, "% of the read limit", 100);
   std::string const key = shape + " " + std::string(costs.format);
   std::printf("speed %s prefill%zu %.2f\n", key.c_str(), options.prefill, results.prefill.median());
   std::printf("speed %s decode %.2f\n", key.c_str(), results.decode.median());
   std::printf("limit %s prefill%zu %.3f\n", key.c_str(), options.prefill, results.prefill_share.median());
-  std::printf("limit %s decode %.3f\n", key.c_str(), decode_share);
+  std::printf("limit %s decode %.3f\n", key.c_str(), results.decode_share.median());
   double const gop = (costs.integer_ops + costs.float_ops) / 1e9;
   std::printf("cost %s prefill%zu %.4f %.6f\n", key.c_str(), options.prefill, gop,
               bytes_per_token / 1e9 / static_cast<double>(options.prefill));
