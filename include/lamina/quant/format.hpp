@@ -3,6 +3,7 @@
 // One header a format (f32.hpp, q4_0.hpp, ...) defines a struct that models WeightFormat; formats.hpp lists them.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -37,6 +38,14 @@ struct PackedView {
 
   [[nodiscard]] constexpr std::size_t panels() const noexcept { return div_ceil(rows, kPanelRows); }
   [[nodiscard]] constexpr std::size_t bytes() const noexcept { return panels() * panel_bytes; }
+
+  /// Panels [first, last) as a matrix of their own.
+  [[nodiscard]] constexpr PackedView slice(std::size_t first, std::size_t last) const noexcept {
+    PackedView part = *this;
+    part.data = data + first * panel_bytes;
+    part.rows = std::min(rows, last * kPanelRows) - first * kPanelRows;
+    return part;
+  }
 };
 
 /// What a format is. `Block` is one block of a row exactly as GGUF stores it; `PanelBlock` holds one block of each of
