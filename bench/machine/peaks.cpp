@@ -72,6 +72,7 @@ Peak integer_peak_of(Target target) {
     case Target::kAvx2: return {integer_avx2, 64};
     case Target::kAvx3: return {integer_avx3, 128};
     case Target::kAvx3Dl:
+    case Target::kAvx3Zen4:
     case Target::kAvx3Bf16: return {integer_avx3_dl, 128};
     default: return {};
   }
@@ -82,7 +83,8 @@ Peak float_peak_of(Target target) {
     case Target::kSse4: return {float_sse4, 8};
     case Target::kAvx2: return {float_avx2, 16};
     case Target::kAvx3:
-    case Target::kAvx3Dl: return {float_avx3, 32};
+    case Target::kAvx3Dl:
+    case Target::kAvx3Zen4: return {float_avx3, 32};
     case Target::kAvx3Bf16: return {float_avx3_bf16, 64};
     default: return {};
   }

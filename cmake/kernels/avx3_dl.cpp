@@ -8,6 +8,8 @@ namespace lamina::inline v0_1::detail {
 KernelTable const& avx3_dl_kernels() noexcept;
 KernelTable const& avx3_dl_kernels() noexcept { return N_LAMINA_AVX3_DL::kTable; }
 KernelTable const& avx3_bf16_kernels() noexcept;
-KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::kBf16Table; }
+KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::bf16_table(); }
+KernelTable const& avx3_zen4_kernels() noexcept;
+KernelTable const& avx3_zen4_kernels() noexcept { return N_LAMINA_AVX3_DL::kZen4Table; }
 }  // namespace lamina::inline v0_1::detail
 #endif

@@ -44,7 +44,7 @@ inline bool cpu_supports(Target target) noexcept {
   if (!has(c7, kVnni)) return false;
   std::uint32_t a71 = 0;
   bool const bf16 = __get_cpuid_count(7, 1, &a71, &b, &c1, &d) != 0 && has(a71, kBf16);
-  return target == Target::kAvx3Dl || (target == Target::kAvx3Bf16 && bf16);
+  return target == Target::kAvx3Dl || target == Target::kAvx3Zen4 || (target == Target::kAvx3Bf16 && bf16);
 #elif defined(__aarch64__)
   constexpr unsigned long kAsimdDp = 1ul << 20;  // HWCAP_ASIMDDP
   constexpr unsigned long kI8mm = 1ul << 13;     // HWCAP2_I8MM
@@ -52,6 +52,20 @@ inline bool cpu_supports(Target target) noexcept {
   if (target == Target::kNeon) return true;
   if (target == Target::kNeonDotProd) return dot;
   return target == Target::kNeonI8mm && dot && (::getauxval(AT_HWCAP2) & kI8mm) != 0;
+#else
+  return false;
+#endif
+}
+
+/// AMD's family 19h with VNNI: Zen 3 has no AVX-512, Zen 5 is 1Ah.
+inline bool cpu_is_zen4() noexcept {
+#if defined(__x86_64__)
+  std::uint32_t a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0, &a, &b, &c, &d) == 0) return false;
+  bool const is_amd = b == 0x68747541u && d == 0x69746e65u && c == 0x444d4163u;  // "Auth" "enti" "cAMD"
+  // AMD64 Architecture Programmer's Manual, volume 3, CPUID 1: family = base + extended, which is 0 below base 0Fh.
+  return is_amd && __get_cpuid(1, &a, &b, &c, &d) != 0 && (a >> 8 & 15) + (a >> 20 & 255) == 0x19 &&
+         cpu_supports(Target::kAvx3Dl);
 #else
   return false;
 #endif

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lamina/core/error.hpp"
 #include "lamina/kernels/cpu.hpp"
@@ -32,6 +33,7 @@ KernelTable const& sse4_kernels() noexcept;
 KernelTable const& avx2_kernels() noexcept;
 KernelTable const& avx3_kernels() noexcept;
 KernelTable const& avx3_dl_kernels() noexcept;
+KernelTable const& avx3_zen4_kernels() noexcept;
 KernelTable const& avx3_bf16_kernels() noexcept;
 #elif defined(__aarch64__)
 KernelTable const& neon_kernels() noexcept;
@@ -50,7 +52,8 @@ inline KernelTable const& sse4_kernels() noexcept { return N_LAMINA_SSE4::kTable
 inline KernelTable const& avx2_kernels() noexcept { return N_LAMINA_AVX2::kTable; }
 inline KernelTable const& avx3_kernels() noexcept { return N_LAMINA_AVX3::kTable; }
 inline KernelTable const& avx3_dl_kernels() noexcept { return N_LAMINA_AVX3_DL::kTable; }
-inline KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::kBf16Table; }
+inline KernelTable const& avx3_zen4_kernels() noexcept { return N_LAMINA_AVX3_DL::kZen4Table; }
+inline KernelTable const& avx3_bf16_kernels() noexcept { return N_LAMINA_AVX3_DL::bf16_table(); }
 #elif defined(__aarch64__)
 inline KernelTable const& neon_kernels() noexcept { return N_LAMINA_NEON::kTable; }
 inline KernelTable const& neon_dotprod_kernels() noexcept { return N_LAMINA_NEON_DOTPROD::kTable; }
@@ -64,13 +67,15 @@ namespace detail {
 
 /// Tables that the CPU can run, best first, and that of Numerics::Fast.
 struct KernelList {
-  std::array<KernelTable const*, 5> tables{};
+  std::array<KernelTable const*, 6> tables{};
   std::size_t size = 0;
   KernelTable const* fast = nullptr;
 
   KernelList() noexcept {
 #if defined(__x86_64__)
-    for (auto const* table : {&avx3_dl_kernels(), &avx3_kernels(), &avx2_kernels(), &sse4_kernels()}) add(table);
+    std::array vnni = {&avx3_dl_kernels(), &avx3_zen4_kernels()};
+    if (cpu_is_zen4()) std::swap(vnni[0], vnni[1]);
+    for (auto const* table : {vnni[0], vnni[1], &avx3_kernels(), &avx2_kernels(), &sse4_kernels()}) add(table);
 #elif defined(__aarch64__)
     for (auto const* table : {&neon_i8mm_kernels(), &neon_dotprod_kernels(), &neon_kernels()}) add(table);
 #endif

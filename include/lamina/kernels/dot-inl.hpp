@@ -56,16 +56,19 @@ struct Streams {
   std::size_t ahead;  // 0: asks for nothing
 };
 
-/// By number of rows, 1, 2 and 4; where there is no entry, or one without panels, tiles are cut as for many. A stream
-/// jumps to the next ones after kStreamPanels.
+/// Numbers of rows that may have streams: 1, 2 and 4. Where there is no entry, or one without panels, tiles are cut as
+/// for many rows.
+inline constexpr std::size_t kStreamRows = 4;
+
+// kStreamPanels: after so many a stream jumps to the next ones.
 #if HWY_MAX_BYTES == 64
 /// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1, medians of 100 to 200 turns: Q4_0 4
 /// streams with 1.5 KiB ahead 1.07 to 1.09, with 3 KiB 0.99, 8 streams 0.99; Q8_0 1.02 to 1.13, 1.03 to 1.08, 1.14;
 /// Q4_K 0.95, 0.86, 0.88; Q6_K 0.92, 0.88, 0.83; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.02. Four rows of
 /// Q4_0: 0.8.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr std::array<Streams, 4> kStreams{{{4, 1536}, {4, 1536}, {0, 0}, {2, 3072}}};
-inline constexpr std::array<Streams, 4> kStreamsOfKQuants{{{2, 3072}, {2, 3072}, {0, 0}, {2, 3072}}};
+inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, 1536}, {4, 1536}, {0, 0}, {2, 3072}}};
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{{{2, 3072}, {2, 3072}, {0, 0}, {2, 3072}}};
 /// BF16, one row, 4 long streams without prefetches as 1: 1 KiB ahead 1.08 to 1.15, 1.5 KiB 1.05 to 1.09, 2.3 KiB 1.01;
 /// two rows 1.2 times what two streams with 1 KiB give.
 inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, 1024}, {4, 1536}}};
@@ -77,6 +80,13 @@ inline constexpr std::array<Streams, 2> kStreams{{{kVectors <= 2 ? 4 : 1, 0}, {k
 inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
+
+/// Reading::kOneStream. Zen 4, two threads, one row, against the streams above, medians of 11 turns where reading gives
+/// 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04; BF16 and F16 1.01.
+/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1 KiB ahead
+/// 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
+/// to 1.0 of that.
+inline constexpr std::array<Streams, kStreamRows> kOneStream{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 

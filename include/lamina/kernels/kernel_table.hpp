@@ -23,6 +23,7 @@ enum class Target : std::uint8_t {
   kAvx2,       // with FMA and F16C
   kAvx3,       // AVX-512 F, BW, CD, DQ, VL
   kAvx3Dl,     // the same with VNNI (vpdpbusd)
+  kAvx3Zen4,   // the same, weights read as is best on Zen 4
   kAvx3Bf16,   // the same with BF16 (vdpbf16ps), for Numerics::Fast only
   kNeon,
   kNeonDotProd,  // Armv8.2 SDOT

@@ -73,21 +73,35 @@ HWY_INLINE void write_tile(Product const& p, std::size_t vector, std::size_t pan
 }
 
 /// Computes a tile and writes it to y.
-template <class Tiles, std::size_t R, std::size_t V>
+template <class Tiles, std::size_t R, std::size_t V, std::size_t kWithin>
 void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
               WeightsAhead<1>& ahead) noexcept {
   alignas(kAlignment) float sums[R * V * kLanes];
   if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, panel_step, first_row);
   ahead.start();
-  Tiles::template tile<R, V>(p, vector, panel_step, first_row, ahead, sums);
+  Tiles::template tile<R, V, kWithin>(p, vector, panel_step, first_row, ahead, sums);
   write_tile<R, V>(p, vector, panel_step, first_row, sums);
 }
 
-/// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles.
+/// How R rows of a product are read, where these are all its rows; no panels: as many rows are.
+template <class Tiles, std::size_t R, Reading kReading>
+inline constexpr dot::Streams kStreamsOf = [] {
+  if constexpr (R > Tiles::kStreams.size())
+    return dot::Streams{0, 0};
+  else if constexpr (kReading == Reading::kOneStream)
+    return dot::kOneStream[R - 1];
+  else
+    return Tiles::kStreams[R - 1];
+}();
+
+/// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
+/// or two find the panel in a cache, or, where they follow no others, read it as streams are read: three rows that ask
+/// for the next panel instead take 1.1 times as long (Zen 3).
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
                WeightsAhead<1>& ahead) noexcept {
-  for (; last - first >= R; first += R) one_tile<Tiles, R, V>(p, vector, 1, first, ahead);
+  constexpr std::size_t kWithin = R > 2 ? 0 : kStreamsOf<Tiles, R, Reading::kStreams>.ahead;
+  for (; last - first >= R; first += R) one_tile<Tiles, R, V, kWithin>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
     if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
   }
@@ -180,41 +194,43 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
 }
 
 /// Panels [panel, end) times R rows, all there are: several panels at a time, each of another stream through memory.
-template <class Tiles, std::size_t R>
+template <class Tiles, std::size_t R, dot::Streams kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
-  constexpr std::size_t kStreams = Tiles::kStreams[R - 1].panels;
   WeightsAhead<1> ahead;
-  while (end - panel >= kStreams) {
-    std::size_t const length = std::min((end - panel) / kStreams, dot::kStreamPanels);
+  while (end - panel >= kStreams.panels) {
+    std::size_t const length = std::min((end - panel) / kStreams.panels, dot::kStreamPanels);
     for (std::size_t i = 0; i < length; ++i) {
-      one_tile<Tiles, R, kStreams * kVectors>(p, (panel + i) * kVectors, length, 0, ahead);
+      one_tile<Tiles, R, kStreams.panels * kVectors, kStreams.ahead>(p, (panel + i) * kVectors, length, 0, ahead);
     }
-    panel += kStreams * length;
+    panel += kStreams.panels * length;
   }
-  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors>(p, panel * kVectors, 1, 0, ahead);
+  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors, kStreams.ahead>(p, panel * kVectors, 1, 0, ahead);
 }
 
 /// R rows that are all there are as streams, where Tiles has them for so many; else false.
-template <class Tiles, std::size_t R>
+template <class Tiles, std::size_t R, Reading kReading>
 bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  if constexpr (R <= Tiles::kStreams.size()) {
-    if constexpr (Tiles::kStreams[R - 1].panels != 0) {
-      if (p.y.rows == R) {
-        stream_panels<Tiles, R>(p, first_panel, last_panel);
-        return true;
-      }
+  constexpr dot::Streams kStreams = kStreamsOf<Tiles, R, kReading>;
+  if constexpr (kStreams.panels != 0) {
+    if (p.y.rows == R) {
+      stream_panels<Tiles, R, kStreams>(p, first_panel, last_panel);
+      return true;
     }
   }
   return false;
 }
 
+/// One, two or four rows that are all there are as streams; else false.
+template <class Tiles, Reading kReading>
+bool multiply_few(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
+  if constexpr (kVectors > Tiles::kWide) return false;
+  return multiply_as_streams<Tiles, 1, kReading>(p, first_panel, last_panel) ||
+         multiply_as_streams<Tiles, 2, kReading>(p, first_panel, last_panel) ||
+         multiply_as_streams<Tiles, 4, kReading>(p, first_panel, last_panel);
+}
+
 template <class Tiles>
-void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  if constexpr (kVectors <= Tiles::kWide) {
-    if (multiply_as_streams<Tiles, 1>(p, first_panel, last_panel)) return;
-    if (multiply_as_streams<Tiles, 2>(p, first_panel, last_panel)) return;
-    if (multiply_as_streams<Tiles, 4>(p, first_panel, last_panel)) return;
-  }
+void multiply_many(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   std::size_t const vector = first_panel * kVectors;
   std::size_t const end = last_panel * kVectors;
   // Of activations, for callers that cut none themselves.
@@ -226,32 +242,43 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
   }
 }
 
+template <class Tiles, Reading kReading>
+void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
+  if (!multiply_few<Tiles, kReading>(p, first_panel, last_panel)) multiply_many<Tiles>(p, first_panel, last_panel);
+}
+
 }  // namespace tiles
 
 /// See KernelTable::matmul.
-inline void matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
-                   MatrixView<float> y, Epilogue epilogue) noexcept {
+template <tiles::Reading kReading>
+void matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
+            MatrixView<float> y, Epilogue epilogue) noexcept {
   tiles::Product const p{w, x, y, epilogue};
   switch (w.format) {
-    case Format::kF32: return tiles::multiply<tiles::FloatTiles<quant::F32>>(p, first_panel, last_panel);
-    case Format::kF16: return tiles::multiply<tiles::FloatTiles<quant::F16>>(p, first_panel, last_panel);
-    case Format::kBF16: return tiles::multiply<tiles::FloatTiles<quant::BF16>>(p, first_panel, last_panel);
-    case Format::kQ8_0: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ8_0>>(p, first_panel, last_panel);
-    case Format::kQ4_0: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_0>>(p, first_panel, last_panel);
-    case Format::kQ4_K: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_K>>(p, first_panel, last_panel);
-    case Format::kQ6_K: return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ6_K>>(p, first_panel, last_panel);
+    case Format::kF32: return tiles::multiply<tiles::FloatTiles<quant::F32>, kReading>(p, first_panel, last_panel);
+    case Format::kF16: return tiles::multiply<tiles::FloatTiles<quant::F16>, kReading>(p, first_panel, last_panel);
+    case Format::kBF16: return tiles::multiply<tiles::FloatTiles<quant::BF16>, kReading>(p, first_panel, last_panel);
+    case Format::kQ8_0:
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ8_0>, kReading>(p, first_panel, last_panel);
+    case Format::kQ4_0:
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_0>, kReading>(p, first_panel, last_panel);
+    case Format::kQ4_K:
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_K>, kReading>(p, first_panel, last_panel);
+    case Format::kQ6_K:
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ6_K>, kReading>(p, first_panel, last_panel);
   }
 }
 
 #if LAMINA_PASS_VNNI
 /// KernelTable::matmul for Numerics::Fast. The CPU must have avx512_bf16.
-inline void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
-                        MatrixView<float> y, Epilogue epilogue) noexcept {
+template <tiles::Reading kReading>
+void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
+                 MatrixView<float> y, Epilogue epilogue) noexcept {
   tiles::Product const p{w, x, y, epilogue};
   switch (w.format) {
-    case Format::kF16: return tiles::multiply<tiles::Bf16Tiles<quant::F16>>(p, first_panel, last_panel);
-    case Format::kBF16: return tiles::multiply<tiles::Bf16Tiles<quant::BF16>>(p, first_panel, last_panel);
-    default: return matmul(w, first_panel, last_panel, x, y, epilogue);
+    case Format::kF16: return tiles::multiply<tiles::Bf16Tiles<quant::F16>, kReading>(p, first_panel, last_panel);
+    case Format::kBF16: return tiles::multiply<tiles::Bf16Tiles<quant::BF16>, kReading>(p, first_panel, last_panel);
+    default: return matmul<kReading>(w, first_panel, last_panel, x, y, epilogue);
   }
 }
 #endif

@@ -26,7 +26,7 @@ struct QuantizedTiles {
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V>
+  template <std::size_t R, std::size_t V, std::size_t kWithin>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead<1>& next, float* out) noexcept {
     WeightsAhead<1> ahead = next;  // a copy stays in registers
@@ -37,7 +37,7 @@ struct QuantizedTiles {
     clear(sums);
     for (std::size_t b = 0; b < blocks; ++b) {
       for (std::size_t part = 0; part < kParts; ++part) {
-        ask<QuantizedTiles, R, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
+        ask<R, kWithin, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
         add_columns(PanelColumns<Steps, V>{lanes, b, part}, x, sums);
         x.advance();
       }

@@ -60,6 +60,7 @@
 #include "lamina/core/aligned.hpp"
 #include "lamina/core/numeric.hpp"
 #include "lamina/core/views.hpp"
+#include "lamina/kernels/cpu.hpp"
 #include "lamina/kernels/kernel_table.hpp"
 #include "lamina/kernels/reference.hpp"
 #include "lamina/quant/packed_matrix.hpp"

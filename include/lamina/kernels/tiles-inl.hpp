@@ -7,7 +7,7 @@
 //   kWide, kRows            V and R of its largest tile
 //   kStreams                by number of rows: see dot::Streams
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
-//   tile<R, V>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]
+//   tile<R, V, kWithin>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kWithin: see ask()
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>, kManyRows   a unit of columns of V registers; the rows from which that pays. steps(w) counts units
 //   unpack<V>(w, vector, first, n, out)                        out: Unpacked<V>[n]
@@ -37,6 +37,9 @@ using dot::IntTag;
 using dot::kLanes;
 using dot::kVectors;
 
+/// How a CPU reads a long run of weights at its best.
+enum class Reading : std::uint8_t { kStreams, kOneStream };
+
 /// The arguments of one product.
 struct Product {
   PackedView const& w;
@@ -59,8 +62,6 @@ class WeightsAhead {
   HWY_INLINE void start() {
     if (at_ >= end_) lines_ = 0;
   }
-  /// Whether there was something to ask for: several tiles pass over the same weights.
-  [[nodiscard]] HWY_INLINE bool is_set() const { return end_ != nullptr; }
   /// kLocality: 3 for the L1 cache, 2 for the L2 cache.
   template <int kLocality = 3>
   HWY_INLINE void fetch() {
@@ -74,7 +75,7 @@ class WeightsAhead {
   std::byte const* at_ = nullptr;
   std::byte const* end_ = nullptr;
   std::size_t stride_ = 0;
-  std::size_t lines_ = 0;  // at a time and of each panel: none for tiles of one or two rows
+  std::size_t lines_ = 0;  // at a time and of each panel
 };
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
@@ -94,28 +95,25 @@ struct Lanes {
   HWY_INLINE typename F::PanelBlock const& block(std::size_t v, std::size_t b) const {
     return panel[v / kVectors * stride + b];
   }
-  /// For tiles whose panels are streams through memory: asks for kBytes of each, kAhead after `offset`.
-  template <std::size_t kBytes, std::size_t kAhead>
-  HWY_INLINE void prefetch_streams(std::size_t offset) const {
+  /// Asks for kBytes of each panel from `offset` on, which may lie beyond its end.
+  template <std::size_t kBytes>
+  HWY_INLINE void prefetch(std::size_t offset) const {
     for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
-      auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset + kAhead;
+      auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset;
       for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, 3);
     }
   }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on. A few rows are one
-/// tile, whose panels are streams through memory; more are several, and the next panels travel while those pass.
-template <class Tiles, std::size_t R, std::size_t kBytes, class L>
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: where it is all there
+/// is, and its panels are streams through memory, what lies kWithin bytes further in each; else, for more than two
+/// rows, the next panels, which travel while several tiles pass.
+template <std::size_t R, std::size_t kWithin, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead<1>& ahead, std::size_t offset) {
-  if constexpr (R <= Tiles::kStreams.size()) {
-    if constexpr (R > 2) {
-      if (ahead.is_set()) return ahead.fetch();
-    }
-    constexpr std::size_t kAhead = Tiles::kStreams[R - 1].ahead;
-    if constexpr (kAhead != 0) lanes.template prefetch_streams<kBytes, kAhead>(offset);
-  } else {
+  if constexpr (kWithin != 0) {
+    lanes.template prefetch<kBytes>(offset + kWithin);
+  } else if constexpr (R > 2) {
     ahead.fetch();
   }
 }
