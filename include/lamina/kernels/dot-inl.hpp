@@ -81,12 +81,12 @@ inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
 
-/// Reading::kOneStream. Zen 4, two threads, one row, against the streams above, medians of 11 turns where reading gives
-/// 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04; BF16 and F16 1.01.
-/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1 KiB ahead
-/// 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
-/// to 1.0 of that.
-inline constexpr std::array<Streams, kStreamRows> kOneStream{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
+/// Of all formats, for Core::kZen4. Two threads, one row, against the streams above, medians of 11 turns where reading
+/// gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04; BF16 and
+/// F16 1.01. Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1
+/// KiB ahead 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without
+/// prefetches 0.8 to 1.0 of that.
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 

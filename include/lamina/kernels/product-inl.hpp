@@ -84,12 +84,12 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
 }
 
 /// How R rows of a product are read, where these are all its rows; no panels: as many rows are.
-template <class Tiles, std::size_t R, Reading kReading>
+template <class Tiles, std::size_t R, Core kCore>
 inline constexpr dot::Streams kStreamsOf = [] {
   if constexpr (R > Tiles::kStreams.size())
     return dot::Streams{0, 0};
-  else if constexpr (kReading == Reading::kOneStream)
-    return dot::kOneStream[R - 1];
+  else if constexpr (kCore == Core::kZen4)
+    return dot::kStreamsOfZen4[R - 1];
   else
     return Tiles::kStreams[R - 1];
 }();
@@ -100,7 +100,7 @@ inline constexpr dot::Streams kStreamsOf = [] {
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
                WeightsAhead<1>& ahead) noexcept {
-  constexpr std::size_t kWithin = R > 2 ? 0 : kStreamsOf<Tiles, R, Reading::kStreams>.ahead;
+  constexpr std::size_t kWithin = R > 2 ? 0 : kStreamsOf<Tiles, R, Core::kAny>.ahead;
   for (; last - first >= R; first += R) one_tile<Tiles, R, V, kWithin>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
     if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
@@ -170,8 +170,8 @@ void many_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
-  if constexpr (requires { Tiles::kManyRows; }) {
-    if (last - first >= Tiles::kManyRows) {
+  if constexpr (requires { Tiles::many_rows(p.core); }) {
+    if (last - first >= Tiles::many_rows(p.core)) {
       for (; first < last; first += kSegmentRows) {
         many_rows<Tiles, R, V>(p, vector, first, std::min(last, first + kSegmentRows));
       }
@@ -208,9 +208,9 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
 }
 
 /// R rows that are all there are as streams, where Tiles has them for so many; else false.
-template <class Tiles, std::size_t R, Reading kReading>
+template <class Tiles, std::size_t R, Core kCore>
 bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  constexpr dot::Streams kStreams = kStreamsOf<Tiles, R, kReading>;
+  constexpr dot::Streams kStreams = kStreamsOf<Tiles, R, kCore>;
   if constexpr (kStreams.panels != 0) {
     if (p.y.rows == R) {
       stream_panels<Tiles, R, kStreams>(p, first_panel, last_panel);
@@ -221,12 +221,12 @@ bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t 
 }
 
 /// One, two or four rows that are all there are as streams; else false.
-template <class Tiles, Reading kReading>
+template <class Tiles, Core kCore>
 bool multiply_few(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (kVectors > Tiles::kWide) return false;
-  return multiply_as_streams<Tiles, 1, kReading>(p, first_panel, last_panel) ||
-         multiply_as_streams<Tiles, 2, kReading>(p, first_panel, last_panel) ||
-         multiply_as_streams<Tiles, 4, kReading>(p, first_panel, last_panel);
+  return multiply_as_streams<Tiles, 1, kCore>(p, first_panel, last_panel) ||
+         multiply_as_streams<Tiles, 2, kCore>(p, first_panel, last_panel) ||
+         multiply_as_streams<Tiles, 4, kCore>(p, first_panel, last_panel);
 }
 
 template <class Tiles>
@@ -235,50 +235,50 @@ void multiply_many(Product const& p, std::size_t first_panel, std::size_t last_p
   std::size_t const end = last_panel * kVectors;
   // Of activations, for callers that cut none themselves.
   constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-  constexpr std::size_t kLeastRows = requires { Tiles::kManyRows; } ? kSegmentRows : Tiles::kRows;
+  constexpr std::size_t kLeastRows = requires { Tiles::many_rows(p.core); } ? kSegmentRows : Tiles::kRows;
   std::size_t const chunk = round_up(std::max(kLeastRows, div_ceil(kChunkBytes, Tiles::row_bytes(p))), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
     all_lanes<Tiles, Tiles::kRows, Tiles::kWide>(p, vector, end, row, std::min(row + chunk, p.y.rows));
   }
 }
 
-template <class Tiles, Reading kReading>
+template <class Tiles, Core kCore>
 void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  if (!multiply_few<Tiles, kReading>(p, first_panel, last_panel)) multiply_many<Tiles>(p, first_panel, last_panel);
+  if (!multiply_few<Tiles, kCore>(p, first_panel, last_panel)) multiply_many<Tiles>(p, first_panel, last_panel);
 }
 
 }  // namespace tiles
 
 /// See KernelTable::matmul.
-template <tiles::Reading kReading>
+template <tiles::Core kCore>
 void matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
             MatrixView<float> y, Epilogue epilogue) noexcept {
-  tiles::Product const p{w, x, y, epilogue};
+  tiles::Product const p{w, x, y, epilogue, kCore};
   switch (w.format) {
-    case Format::kF32: return tiles::multiply<tiles::FloatTiles<quant::F32>, kReading>(p, first_panel, last_panel);
-    case Format::kF16: return tiles::multiply<tiles::FloatTiles<quant::F16>, kReading>(p, first_panel, last_panel);
-    case Format::kBF16: return tiles::multiply<tiles::FloatTiles<quant::BF16>, kReading>(p, first_panel, last_panel);
+    case Format::kF32: return tiles::multiply<tiles::FloatTiles<quant::F32>, kCore>(p, first_panel, last_panel);
+    case Format::kF16: return tiles::multiply<tiles::FloatTiles<quant::F16>, kCore>(p, first_panel, last_panel);
+    case Format::kBF16: return tiles::multiply<tiles::FloatTiles<quant::BF16>, kCore>(p, first_panel, last_panel);
     case Format::kQ8_0:
-      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ8_0>, kReading>(p, first_panel, last_panel);
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ8_0>, kCore>(p, first_panel, last_panel);
     case Format::kQ4_0:
-      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_0>, kReading>(p, first_panel, last_panel);
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_0>, kCore>(p, first_panel, last_panel);
     case Format::kQ4_K:
-      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_K>, kReading>(p, first_panel, last_panel);
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ4_K>, kCore>(p, first_panel, last_panel);
     case Format::kQ6_K:
-      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ6_K>, kReading>(p, first_panel, last_panel);
+      return tiles::multiply<tiles::QuantizedTiles<tiles::StepsQ6_K>, kCore>(p, first_panel, last_panel);
   }
 }
 
 #if LAMINA_PASS_VNNI
 /// KernelTable::matmul for Numerics::Fast. The CPU must have avx512_bf16.
-template <tiles::Reading kReading>
+template <tiles::Core kCore>
 void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
                  MatrixView<float> y, Epilogue epilogue) noexcept {
-  tiles::Product const p{w, x, y, epilogue};
+  tiles::Product const p{w, x, y, epilogue, kCore};
   switch (w.format) {
-    case Format::kF16: return tiles::multiply<tiles::Bf16Tiles<quant::F16>, kReading>(p, first_panel, last_panel);
-    case Format::kBF16: return tiles::multiply<tiles::Bf16Tiles<quant::BF16>, kReading>(p, first_panel, last_panel);
-    default: return matmul<kReading>(w, first_panel, last_panel, x, y, epilogue);
+    case Format::kF16: return tiles::multiply<tiles::Bf16Tiles<quant::F16>, kCore>(p, first_panel, last_panel);
+    case Format::kBF16: return tiles::multiply<tiles::Bf16Tiles<quant::BF16>, kCore>(p, first_panel, last_panel);
+    default: return matmul<kCore>(w, first_panel, last_panel, x, y, epilogue);
   }
 }
 #endif

@@ -8,7 +8,7 @@ inline constexpr KernelTable kTable = {
     .name = LAMINA_PASS_NAME,
     .bit_exact = LAMINA_PASS_EXACT == 1,
     .quantize_rows = quantize_rows,
-    .matmul = matmul<tiles::Reading::kStreams>,
+    .matmul = matmul<tiles::Core::kAny>,
     .embed = reference::embed,
     .rms_norm = rms_norm,
     .rope_frequencies = rope_frequencies,
@@ -27,24 +27,24 @@ inline constexpr KernelTable kZen4Table = [] {
   KernelTable table = kTable;
   table.target = Target::kAvx3Zen4;
   table.name = "avx3_zen4";
-  table.matmul = matmul<tiles::Reading::kOneStream>;
+  table.matmul = matmul<tiles::Core::kZen4>;
   return table;
 }();
 
 /// The table of Numerics::Fast: the same but for products of BF16 and F16.
-template <tiles::Reading kReading>
+template <tiles::Core kCore>
 inline constexpr KernelTable kBf16Table = [] {
   KernelTable table = kTable;
   table.target = Target::kAvx3Bf16;
   table.name = "avx3_bf16";
   table.bit_exact = false;
-  table.matmul = matmul_bf16<kReading>;
+  table.matmul = matmul_bf16<kCore>;
   return table;
 }();
 
 /// That for the CPU that this runs on.
 inline KernelTable const& bf16_table() noexcept {
-  return detail::cpu_is_zen4() ? kBf16Table<tiles::Reading::kOneStream> : kBf16Table<tiles::Reading::kStreams>;
+  return detail::cpu_is_zen4() ? kBf16Table<tiles::Core::kZen4> : kBf16Table<tiles::Core::kAny>;
 }
 #endif
 

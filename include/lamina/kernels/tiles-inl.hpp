@@ -9,7 +9,8 @@
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V, kWithin>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kWithin: see ask()
 // and, where weights are better unpacked once for many rows than by each tile,
-//   Unpacked<V>, kManyRows   a unit of columns of V registers; the rows from which that pays. steps(w) counts units
+//   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
+//   many_rows(core)          the rows from which that pays
 //   unpack<V>(w, vector, first, n, out)                        out: Unpacked<V>[n]
 //   activations(p, row, unit)                                  where they lie
 //   add_unpacked<R, V>(p, segment, first_row, ahead, sums)     sums: [R][V * kLanes]
@@ -37,8 +38,8 @@ using dot::IntTag;
 using dot::kLanes;
 using dot::kVectors;
 
-/// How a CPU reads a long run of weights at its best.
-enum class Reading : std::uint8_t { kStreams, kOneStream };
+/// Whose habits the product is cut for, where CPUs with the same instructions differ. The sums are the same.
+enum class Core : std::uint8_t { kAny, kZen4 };
 
 /// The arguments of one product.
 struct Product {
@@ -46,6 +47,7 @@ struct Product {
   Activations const& x;
   MatrixView<float> y;
   Epilogue epilogue;
+  Core core;
 };
 
 /// Weights that later tiles will read, of kPanels panels side by side, asked for a few cache lines at a time while a

@@ -34,11 +34,12 @@ inline std::size_t tile_bytes() noexcept {
   return kLeast;
 }
 
-/// Rows of activations that chunks of weights go past together: what fits tile_bytes. Quantized ones are at least 128,
-/// since their weights are unpacked once for all (1b, prefill with Q6_K, Zen 5: 1 to 2 % faster than what fits where
-/// that is 39 rows of 8,192 columns).
+/// Rows of activations that chunks of weights go past together: what fits tile_bytes. Quantized ones are at least 256,
+/// though these take 0.8 MiB of 2,048 columns and 3.3 of 8,192 (512 rows, two threads: Zen 4, against 128 rows,
+/// Q8_0 1.01 to 1.04 times as fast, Q4_0 1.0 to 1.02, Q4_K 1.01 to 1.03, Q6_K 1.0 to 1.02; Zen 5, 128 rows of 8,192
+/// columns against 39, 1.01 to 1.02).
 constexpr std::size_t tile_rows(std::size_t row_bytes, bool quantized, std::size_t tile_bytes) noexcept {
-  return std::max(quantized ? std::size_t{128} : kStreamingRows, tile_bytes / row_bytes);
+  return std::max(quantized ? std::size_t{256} : kStreamingRows, tile_bytes / row_bytes);
 }
 
 /// Part i of n things cut into `parts` nearly equal runs: [begin(i), begin(i + 1)).
