@@ -71,8 +71,18 @@ struct Ahead {
   }
 };
 
+#if LAMINA_PASS_VNNI
+/// acc = fma(*a in every lane, b, acc); the instruction itself reads *a. Beside registers filled with *a, which GCC
+/// prefers, Zen 4 converts half precision slowly: 12 products with 2 converted registers take 14.7 cycles so, 12.0
+/// here.
+HWY_INLINE hn::Vec<Full> multiply_add(float const* a, hn::Vec<Full> b, hn::Vec<Full> acc) {
+  __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc.raw) : "v"(b.raw), "m"(*a));
+  return acc;
+}
+#endif
+
 /// acc[r][j] = fma(a[r][k], b[k][j], acc[r][j]) for one k. a: rows; b: rows of `stride`.
-template <std::size_t R, std::size_t T, class D, class E>
+template <Core kCore, std::size_t R, std::size_t T, class D, class E>
 HWY_INLINE void accumulate_one(D d, float const* const (&a)[R], E const* b, std::size_t stride, std::size_t k,
                                hn::Vec<D> (&acc)[R][T]) {
   hn::Vec<D> column[T];
@@ -80,14 +90,19 @@ HWY_INLINE void accumulate_one(D d, float const* const (&a)[R], E const* b, std:
   for (std::size_t j = 0; j < T; ++j) column[j] = load_float(d, b + k * stride + j * hn::Lanes(d));
   LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) {
-    auto const row = hn::Set(d, a[r][k]);
-    LAMINA_UNROLL
-    for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::MulAdd(row, column[j], acc[r][j]);
+    if constexpr (kCore == Core::kZen4 && std::is_same_v<D, Full> && std::is_same_v<E, Half>) {
+      LAMINA_UNROLL
+      for (std::size_t j = 0; j < T; ++j) acc[r][j] = multiply_add(a[r] + k, column[j], acc[r][j]);
+    } else {
+      auto const row = hn::Set(d, a[r][k]);
+      LAMINA_UNROLL
+      for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::MulAdd(row, column[j], acc[r][j]);
+    }
   }
 }
 
 /// The same for k = begin .. end - 1, in order.
-template <std::size_t R, std::size_t T, class D, class E>
+template <Core kCore, std::size_t R, std::size_t T, class D, class E>
 HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::size_t stride, std::size_t begin,
                            std::size_t end, Ahead& ahead, hn::Vec<D> (&acc)[R][T]) {
   constexpr std::size_t kBytes = T * hn::MaxLanes(d) * sizeof(E);
@@ -99,10 +114,10 @@ HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::siz
     LAMINA_UNROLL
     for (std::size_t i = 0; i < kLines; ++i) lines.fetch();
     LAMINA_UNROLL
-    for (std::size_t step = 0; step < kSteps; ++step) accumulate_one(d, a, b, stride, k + step, acc);
+    for (std::size_t step = 0; step < kSteps; ++step) accumulate_one<kCore>(d, a, b, stride, k + step, acc);
   }
   if constexpr (kSteps > 1) {
-    for (; k < end; ++k) accumulate_one(d, a, b, stride, k, acc);
+    for (; k < end; ++k) accumulate_one<kCore>(d, a, b, stride, k, acc);
   }
   ahead = lines;
 }
@@ -146,7 +161,7 @@ struct AttendTile {
 
 /// weight[i][t] = dot(q[i], key t), for R rows from `first` on and all 32 tokens: those that a row does not see are
 /// masked later.
-template <std::size_t R, class E>
+template <Core kCore, std::size_t R, class E>
 void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys) noexcept {
   constexpr std::size_t kColumns = std::min(columns_for(R), kBlockVectors);
   Full const d;
@@ -160,7 +175,7 @@ void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const
       LAMINA_UNROLL
       for (std::size_t j = 0; j < kColumns; ++j) acc[r][j] = hn::Zero(d);
     }
-    accumulate(d, q, keys + t, kKvBlock, 0, head_dim, tile.ahead, acc);
+    accumulate<kCore>(d, q, keys + t, kKvBlock, 0, head_dim, tile.ahead, acc);
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
@@ -244,7 +259,7 @@ inline void correct_sums(AttendTile& tile) noexcept {
 
 /// out[r] = out[r] * correction[r], then fma(weight[r][t], value t, out[r]) for t = begin .. end - 1, for the
 /// components from `from` on that fill registers T at a time; returns the first that does not.
-template <std::size_t T, std::size_t R, class D, class E>
+template <Core kCore, std::size_t T, std::size_t R, class D, class E>
 HWY_INLINE std::size_t add_columns(D d, AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values,
                                    std::size_t begin, std::size_t end, std::size_t from) noexcept {
   float const* weight[R];
@@ -261,7 +276,7 @@ HWY_INLINE std::size_t add_columns(D d, AttendTile& tile, std::size_t first, std
         acc[r][j] = hn::Mul(hn::LoadU(d, tile.out[first + r] + from + j * hn::Lanes(d)), correction);
       }
     }
-    accumulate(d, weight, values + from, head_dim, begin, end, tile.ahead, acc);
+    accumulate<kCore>(d, weight, values + from, head_dim, begin, end, tile.ahead, acc);
     LAMINA_UNROLL
     for (std::size_t r = 0; r < R; ++r) {
       LAMINA_UNROLL
@@ -272,42 +287,42 @@ HWY_INLINE std::size_t add_columns(D d, AttendTile& tile, std::size_t first, std
 }
 
 /// The same for one row and the components that are left, in ever shorter registers.
-template <class E>
+template <Core kCore, class E>
 void add_remaining(AttendTile& tile, std::size_t row, std::size_t head_dim, E const* values, std::size_t begin,
                    std::size_t end, std::size_t from) noexcept {
   hn::CappedTag<float, 4> const four;
   hn::CappedTag<float, 1> const one;
-  from = add_columns<1, 1>(Full(), tile, row, head_dim, values, begin, end, from);
-  from = add_columns<1, 1>(four, tile, row, head_dim, values, begin, end, from);
-  add_columns<1, 1>(one, tile, row, head_dim, values, begin, end, from);
+  from = add_columns<kCore, 1, 1>(Full(), tile, row, head_dim, values, begin, end, from);
+  from = add_columns<kCore, 1, 1>(four, tile, row, head_dim, values, begin, end, from);
+  add_columns<kCore, 1, 1>(one, tile, row, head_dim, values, begin, end, from);
 }
 
 /// The same for R rows and all components.
-template <std::size_t R, class E>
+template <Core kCore, std::size_t R, class E>
 void add_values_between(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values, std::size_t begin,
                         std::size_t end) noexcept {
-  std::size_t done = add_columns<columns_for(R), R>(Full(), tile, first, head_dim, values, begin, end, 0);
+  std::size_t done = add_columns<kCore, columns_for(R), R>(Full(), tile, first, head_dim, values, begin, end, 0);
   if (done == head_dim) return;
-  for (std::size_t r = first; r < first + R; ++r) add_remaining(tile, r, head_dim, values, begin, end, done);
+  for (std::size_t r = first; r < first + R; ++r) add_remaining<kCore>(tile, r, head_dim, values, begin, end, done);
 }
 
 /// Adds the block's values to R rows. Rows of one group may see different tokens; those that all see are done together,
 /// the others row by row, since a token that a row does not see may be stale or infinite and must not be touched.
-template <std::size_t R, class E>
+template <Core kCore, std::size_t R, class E>
 void add_values(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* values) noexcept {
   std::size_t begin = *std::max_element(tile.begin + first, tile.begin + first + R);
   std::size_t end = *std::min_element(tile.end + first, tile.end + first + R);
   if (begin >= end) begin = end = kKvBlock;
   for (std::size_t r = first; r < first + R; ++r) {
     if (tile.begin[r] >= std::min(begin, tile.end[r])) continue;
-    add_values_between<1>(tile, r, head_dim, values, tile.begin[r], std::min(begin, tile.end[r]));
+    add_values_between<kCore, 1>(tile, r, head_dim, values, tile.begin[r], std::min(begin, tile.end[r]));
     tile.correction[r] = 1.0F;
   }
-  if (begin < end) add_values_between<R>(tile, first, head_dim, values, begin, end);
+  if (begin < end) add_values_between<kCore, R>(tile, first, head_dim, values, begin, end);
   for (std::size_t r = first; r < first + R; ++r) {
     if (tile.end[r] <= end) continue;
     tile.correction[r] = 1.0F;
-    add_values_between<1>(tile, r, head_dim, values, end, tile.end[r]);
+    add_values_between<kCore, 1>(tile, r, head_dim, values, end, tile.end[r]);
   }
 }
 
@@ -330,26 +345,27 @@ HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
 /// One block for all rows of a tile. `next`: the one after it, whose keys travel while this one's are read, and whose
 /// values do. Only the first group of rows fetches ahead. Half a block ahead (this one's values, then the next one's
 /// keys) one thread of Zen 5 reads 28 instead of 33 GB/s, two read the same.
-template <class E>
+template <Core kCore, class E>
 void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& block, KvBlockRef const& next) noexcept {
   auto const* const keys = reinterpret_cast<E const*>(block.k);
   auto const* const values = reinterpret_cast<E const*>(block.v);
   tile.ahead.start(next.k);
   for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
-    dot_keys<rows()>(tile, first, args.head_dim, keys);
+    dot_keys<kCore, rows()>(tile, first, args.head_dim, keys);
     tile.ahead.advance = 0;
   });
   weigh_rows(tile, args.scale);
   correct_sums(tile);
   tile.ahead.start(next.v);
   for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
-    add_values<rows()>(tile, first, args.head_dim, values);
+    add_values<kCore, rows()>(tile, first, args.head_dim, values);
     tile.ahead.advance = 0;
   });
 }
 
 /// Rows [first, first + count) of the queries, over all blocks that any of them sees.
-inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t count) noexcept {
+template <Core kCore>
+void attend_tile(AttendArgs const& args, std::size_t first, std::size_t count) noexcept {
   AttendTile tile(args, first, count);
   auto const oldest = [&](std::size_t position) {
     return args.window != 0 && position >= args.window ? position - args.window + 1 : 0;
@@ -365,9 +381,9 @@ inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t c
     }
     KvBlockRef const& next = args.blocks[std::min(b + 1, last_position / kKvBlock)];
     if (args.element == KvElement::kF16) {
-      attend_block<Half>(tile, args, args.blocks[b], next);
+      attend_block<kCore, Half>(tile, args, args.blocks[b], next);
     } else {
-      attend_block<float>(tile, args, args.blocks[b], next);
+      attend_block<kCore, float>(tile, args, args.blocks[b], next);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -377,10 +393,12 @@ inline void attend_tile(AttendArgs const& args, std::size_t first, std::size_t c
   }
 }
 
-inline void attend(AttendArgs const& args) noexcept {
+template <Core kCore>
+void attend(AttendArgs const& args) noexcept {
   std::size_t const rows = args.q.rows * args.group;
   std::size_t const tile = std::clamp(args.group, kTileRows, kMaxTileRows);
-  for (std::size_t first = 0; first < rows; first += tile) attend_tile(args, first, std::min(tile, rows - first));
+  for (std::size_t first = 0; first < rows; first += tile)
+    attend_tile<kCore>(args, first, std::min(tile, rows - first));
 }
 
 }  // namespace HWY_NAMESPACE

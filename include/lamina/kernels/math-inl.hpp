@@ -24,6 +24,9 @@ namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Whose habits a kernel is cut for, where CPUs with the same instructions differ. The results are the same.
+enum class Core : std::uint8_t { kAny, kZen4 };
+
 /// A register of the target, at most 16 lanes: sum16 asks for no more.
 using Full = hn::CappedTag<float, 16>;
 using Four = hn::FixedTag<float, 4>;

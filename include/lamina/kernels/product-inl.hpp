@@ -250,7 +250,7 @@ void multiply(Product const& p, std::size_t first_panel, std::size_t last_panel)
 }  // namespace tiles
 
 /// See KernelTable::matmul.
-template <tiles::Core kCore>
+template <Core kCore>
 void matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
             MatrixView<float> y, Epilogue epilogue) noexcept {
   tiles::Product const p{w, x, y, epilogue, kCore};
@@ -271,7 +271,7 @@ void matmul(PackedView const& w, std::size_t first_panel, std::size_t last_panel
 
 #if LAMINA_PASS_VNNI
 /// KernelTable::matmul for Numerics::Fast. The CPU must have avx512_bf16.
-template <tiles::Core kCore>
+template <Core kCore>
 void matmul_bf16(PackedView const& w, std::size_t first_panel, std::size_t last_panel, Activations const& x,
                  MatrixView<float> y, Epilogue epilogue) noexcept {
   tiles::Product const p{w, x, y, epilogue, kCore};

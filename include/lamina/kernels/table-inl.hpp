@@ -8,7 +8,7 @@ inline constexpr KernelTable kTable = {
     .name = LAMINA_PASS_NAME,
     .bit_exact = LAMINA_PASS_EXACT == 1,
     .quantize_rows = quantize_rows,
-    .matmul = matmul<tiles::Core::kAny>,
+    .matmul = matmul<Core::kAny>,
     .embed = reference::embed,
     .rms_norm = rms_norm,
     .rope_frequencies = rope_frequencies,
@@ -16,7 +16,7 @@ inline constexpr KernelTable kTable = {
     .rope_angles = rope_angles,
     .rope = rope,
     .store_kv = store_kv,
-    .attend = attend,
+    .attend = attend<Core::kAny>,
     .silu_gate = silu_gate,
     .softmax = softmax,
 };
@@ -27,24 +27,26 @@ inline constexpr KernelTable kZen4Table = [] {
   KernelTable table = kTable;
   table.target = Target::kAvx3Zen4;
   table.name = "avx3_zen4";
-  table.matmul = matmul<tiles::Core::kZen4>;
+  table.matmul = matmul<Core::kZen4>;
+  table.attend = attend<Core::kZen4>;
   return table;
 }();
 
 /// The table of Numerics::Fast: the same but for products of BF16 and F16.
-template <tiles::Core kCore>
+template <Core kCore>
 inline constexpr KernelTable kBf16Table = [] {
   KernelTable table = kTable;
   table.target = Target::kAvx3Bf16;
   table.name = "avx3_bf16";
   table.bit_exact = false;
   table.matmul = matmul_bf16<kCore>;
+  table.attend = attend<kCore>;
   return table;
 }();
 
 /// That for the CPU that this runs on.
 inline KernelTable const& bf16_table() noexcept {
-  return detail::cpu_is_zen4() ? kBf16Table<tiles::Core::kZen4> : kBf16Table<tiles::Core::kAny>;
+  return detail::cpu_is_zen4() ? kBf16Table<Core::kZen4> : kBf16Table<Core::kAny>;
 }
 #endif
 

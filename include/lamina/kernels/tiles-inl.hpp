@@ -38,9 +38,6 @@ using dot::IntTag;
 using dot::kLanes;
 using dot::kVectors;
 
-/// Whose habits the product is cut for, where CPUs with the same instructions differ. The sums are the same.
-enum class Core : std::uint8_t { kAny, kZen4 };
-
 /// The arguments of one product.
 struct Product {
   PackedView const& w;
