@@ -114,6 +114,7 @@ class Bench {
   /// Measures everything; the read limit is then in meter().
   [[nodiscard]] Results run() {
     Results results;
+    turns_.clear();
     session_.prefill(std::span(tokens_).first(1));  // touches the weights and the workspace
     Peaks before = measure_peaks(options_);
     for (std::size_t i = 0; i < options_.repeat; ++i) {

@@ -237,13 +237,13 @@ TEST_CASE("activations are quantized to the nearest level, ties to even") {
     CHECK(first.q(2) == 2);
     CHECK(first.q(3) == -2);
     CHECK(first.q(4) == -127);
-    CHECK(*first.sum == 127 + 0 + 2 - 2 - 127);
-    CHECK(*first.scaled_sum == static_cast<float>(*first.sum));
-    CHECK(first.half_sum[0] == *first.sum);
-    CHECK(first.half_sum[1] == 0);
+    CHECK(*first.scaled_sum == 127 + 0 + 2 - 2 - 127);
+    CHECK(*first.minus_8_sum == -8 * (127 + 0 + 2 - 2 - 127));
+    CHECK(first.minus_32_sum[0] == -32 * (127 + 0 + 2 - 2 - 127));
+    CHECK(first.minus_32_sum[1] == 0);
     CHECK(*second.scale == 0.0F);
     CHECK(second.q(1) == 0);
-    CHECK(*second.sum == 0);
+    CHECK(*second.minus_8_sum == 0);
   }
 }
 
@@ -256,7 +256,7 @@ TEST_CASE("rows lie in groups of 4, 2 and 1, and every byte belongs to one place
         QuantizedRows::Part const part = q8.rows.part(r, b);
         CHECK(part.rows == (r < taken ? 4u : rows - taken >= 2 && r < taken + 2 ? 2u : 1u));
         for (std::size_t i = 0; i < 32; ++i) part.q(i) = static_cast<std::int8_t>(part.q(i) + 1);
-        for (std::int32_t* p : {part.sum, part.half_sum, part.half_sum + part.rows}) *p += 0x01010101;
+        for (std::int32_t* p : {part.minus_8_sum, part.minus_32_sum, part.minus_32_sum + part.rows}) *p += 0x01010101;
         for (float* p : {part.scale, part.scaled_sum}) {
           CHECK(std::bit_cast<std::uint32_t>(*p) == 0);
           *p = std::bit_cast<float>(0x01010101);

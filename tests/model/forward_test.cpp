@@ -13,6 +13,7 @@
 #include "lamina/model/model.hpp"
 #include "lamina/model/session.hpp"
 #include "model/random_model.hpp"
+#include "model/run_in_chunks.hpp"
 
 using namespace lamina;
 using namespace lamina::test;
@@ -191,6 +192,52 @@ TEST_CASE("biases and the other RoPE layout reach the logits, with the same bits
   CHECK(bits_of(without.prefill(tokens)) != whole);
   Session interleaved(Model<Interleaved>::load(checkpoint), {.capacity = 64});
   CHECK(bits_of(interleaved.prefill(tokens)) != whole);
+}
+
+/// The random model, with the tensors of the other whose names hold `part`.
+template <class M = Model<Llama>>
+M mixed(RandomModel const& one, RandomModel const& other, std::string_view part, std::size_t threads) {
+  Checkpoint const a = random_checkpoint(one), b = random_checkpoint(other);
+  ModelFile file;
+  file.writer.set_all(a.metadata());
+  for (TensorInfo const& of_a : a.tensors()) {
+    TensorInfo const& t = of_a.name.find(part) == std::string::npos ? of_a : *b.find(of_a.name);
+    file.writer.add(t.name, t.format, t.dims, t.bytes);
+  }
+  std::string folder = (std::filesystem::temp_directory_path() / "lamina_mixed_XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  auto const path = std::filesystem::path(folder) / "mixed.gguf";
+  file.writer.write(path);
+  M model = M::load(Checkpoint::open(path), {.threads = threads});
+  std::filesystem::remove_all(folder);
+  return model;
+}
+
+TEST_CASE("an FFN of any width and any formats: the same bits in any chunks, with any number of threads") {
+  struct Case {
+    RandomModel most;
+    Format down;
+  };
+  // 150 columns end within a panel and within 32 columns, 416 are tasks of several steps; 300 rows are two tiles.
+  for (Case const& c : {Case{{.ffn_dim = 150}, Format::kF32}, Case{{.format = Format::kQ8_0}, Format::kQ8_0},
+                        Case{{.format = Format::kQ8_0, .ffn_dim = 416}, Format::kF32},
+                        Case{{.format = Format::kF16, .ffn_dim = 416}, Format::kQ4_0}}) {
+    RandomModel most = c.most;
+    most.n_ctx = 512;
+    RandomModel other = most;
+    other.format = c.down;
+    auto const load = [&](std::size_t threads) { return mixed(most, other, "ffn_down", threads); };
+    auto const tokens = random_tokens(300, 107);
+    Bits const expected = run(load(1), tokens, 300);
+    for (std::size_t const threads : {1u, 3u}) {
+      for (std::size_t const chunk : {1u, 7u, 40u, 300u}) {
+        CAPTURE(most.ffn_dim);
+        CAPTURE(threads);
+        CAPTURE(chunk);
+        CHECK(run(load(threads), tokens, chunk) == expected);
+      }
+    }
+  }
 }
 
 TEST_CASE("two sessions on one model in two threads") {

@@ -76,7 +76,7 @@ struct Ahead {
 /// prefers, Zen 4 converts half precision slowly: 12 products with 2 converted registers take 14.7 cycles so, 12.0
 /// here.
 HWY_INLINE hn::Vec<Full> multiply_add(float const* a, hn::Vec<Full> b, hn::Vec<Full> acc) {
-  __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc.raw) : "v"(b.raw), "m"(*a));
+  __asm__("{vfmadd231ps %2%{1to16%}, %1, %0|vfmadd231ps %0, %1, %2%{1to16%}}" : "+v"(acc.raw) : "v"(b.raw), "m"(*a));
   return acc;
 }
 #endif
@@ -397,8 +397,9 @@ template <Core kCore>
 void attend(AttendArgs const& args) noexcept {
   std::size_t const rows = args.q.rows * args.group;
   std::size_t const tile = std::clamp(args.group, kTileRows, kMaxTileRows);
-  for (std::size_t first = 0; first < rows; first += tile)
+  for (std::size_t first = 0; first < rows; first += tile) {
     attend_tile<kCore>(args, first, std::min(tile, rows - first));
+  }
 }
 
 }  // namespace HWY_NAMESPACE

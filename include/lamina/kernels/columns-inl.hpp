@@ -32,11 +32,14 @@ class Rows {
   HWY_INLINE std::int8_t const* columns(std::size_t r, std::size_t column) const { return at_->q[column / 4][r]; }
   HWY_INLINE float scale(std::size_t r) const { return at_->scale[r]; }
   HWY_INLINE float scaled_sum(std::size_t r) const { return at_->scaled_sum[r]; }
-  /// Of a group of kColumns columns, of which this is number i in the block.
+  /// By how much weights may be too high for minus_sum() to make up for it, with groups of kColumns columns.
   template <std::size_t kColumns>
-  HWY_INLINE std::int32_t sum(std::size_t r, std::size_t i) const {
+  static constexpr int kTooHigh = kColumns == kActivationBlock ? 8 : 32;
+  /// Minus kTooHigh times the sum of a group, number i in the block.
+  template <std::size_t kColumns>
+  HWY_INLINE std::int32_t minus_sum(std::size_t r, std::size_t i) const {
     static_assert(kColumns == kActivationBlock || kColumns == kActivationGroup);
-    return kColumns == kActivationBlock ? at_->sum[r] : at_->half_sum[i][r];
+    return kColumns == kActivationBlock ? at_->minus_8_sum[r] : at_->minus_32_sum[i][r];
   }
 
  private:
@@ -103,16 +106,19 @@ struct UnpackedColumns {
 template <class Steps>
 inline constexpr int kOffset = Steps::kZero + Steps::Dot::kOffset;
 
-/// What the offset adds to the dot products of activation row r with a group, in every lane.
+/// What makes up for the offset in the dot products of activation row r with a group, in every lane.
 template <class Steps, std::size_t R>
-HWY_INLINE Ints offset_of(Rows<R> const& x, std::size_t r, std::size_t group) {
-  constexpr int kHigher = kOffset<Steps>;
-  if constexpr (kHigher == 0) {
+HWY_INLINE Ints minus_offset(Rows<R> const& x, std::size_t r, std::size_t group) {
+  if constexpr (kOffset<Steps> == 0) {
     return hn::Zero(IntTag());
   } else {
-    constexpr int kShift = std::countr_zero(static_cast<unsigned>(kHigher));
-    static_assert(kHigher == 1 << kShift);
-    return hn::ShiftLeft<kShift>(hn::Set(IntTag(), x.template sum<Steps::Format::kGroup>(r, group)));
+    constexpr std::size_t kColumns = Steps::Format::kGroup;
+    constexpr int kTimes = kOffset<Steps> / Rows<R>::template kTooHigh<kColumns>;
+    constexpr int kShift = std::countr_zero(static_cast<unsigned>(kTimes));
+    static_assert(kOffset<Steps> == Rows<R>::template kTooHigh<kColumns> << kShift);
+    Ints const sum = hn::Set(IntTag(), x.template minus_sum<kColumns>(r, group));
+    if constexpr (kShift == 0) return sum;
+    return hn::ShiftLeft<kShift>(sum);
   }
 }
 
@@ -120,7 +126,7 @@ HWY_INLINE Ints offset_of(Rows<R> const& x, std::size_t r, std::size_t group) {
 template <class Steps, std::size_t R>
 HWY_INLINE typename Steps::Dot::Acc start_of(Rows<R> const& x, std::size_t r, std::size_t group) {
   if constexpr (dot::kStartsAnywhere) {
-    return Steps::Dot::start(hn::Neg(offset_of<Steps>(x, r, group)));
+    return Steps::Dot::start(minus_offset<Steps>(x, r, group));
   } else {
     return Steps::Dot::start();
   }
@@ -131,9 +137,9 @@ HWY_INLINE void take_off_offset(Rows<R> const& x, std::size_t group, Ints (&dots
   if constexpr (kOffset<Steps> == 0) return;
   LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) {
-    Ints const offset = offset_of<Steps>(x, r, group);
+    Ints const offset = minus_offset<Steps>(x, r, group);
     LAMINA_UNROLL
-    for (std::size_t v = 0; v < G; ++v) dots[r][v] = hn::Sub(dots[r][v], offset);
+    for (std::size_t v = 0; v < G; ++v) dots[r][v] = hn::Add(dots[r][v], offset);
   }
 }
 

@@ -49,15 +49,15 @@ inline constexpr bool kStartsAnywhere = false;
 /// chains leave no room for a late operand.
 inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
-/// Few rows are bound by reading the weights: a tile then takes several panels side by side, each a stream through
-/// memory, and asks for what lies `ahead` bytes further in each.
+/// Few rows are bound by reading the weights: a tile then takes some panels side by side, each a stream through
+/// memory, and may ask for what lies `ahead` bytes further in each.
 struct Streams {
   std::size_t panels;
   std::size_t ahead;  // 0: asks for nothing
 };
 
-/// Numbers of rows that may have streams: 1, 2 and 4. Where there is no entry, or one without panels, tiles are cut as
-/// for many rows.
+/// The most rows that may have streams; three never do. Where there is no entry, or one without panels, tiles are cut
+/// as for many rows.
 inline constexpr std::size_t kStreamRows = 4;
 
 // kStreamPanels: after so many a stream jumps to the next ones.
@@ -81,12 +81,15 @@ inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
 
-/// Of all formats, for Core::kZen4. Two threads, one row, against the streams above, medians of 11 turns where reading
-/// gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04; BF16 and
-/// F16 1.01. Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1
-/// KiB ahead 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without
-/// prefetches 0.8 to 1.0 of that.
+/// For Core::kZen4, whatever quantized format. Two threads, one row, against the streams above, medians of 11 turns
+/// where reading gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04.
+/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1 KiB ahead
+/// 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
+/// to 1.0 of that.
 inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
+/// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
+/// as soon as memory gives more than 30 GB/s a core.
+inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4, 0}, {4, 0}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 

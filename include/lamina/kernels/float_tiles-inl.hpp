@@ -52,6 +52,7 @@ struct FloatTiles {
   static constexpr std::size_t kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
   static constexpr std::size_t kColumns = 8;  // between two prefetches
   static constexpr auto kStreams = dot::kStreamsOfFloats;
+  static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }

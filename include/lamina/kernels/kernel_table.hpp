@@ -16,14 +16,14 @@
 
 namespace lamina::inline v0_1 {
 
-/// Instruction sets that kernels are compiled for, worst first.
+/// Instruction sets that kernels are compiled for, worst first; kAvx3Zen4 is before or after kAvx3Dl by CPU.
 enum class Target : std::uint8_t {
   kReference,  // plain loops and std::fma
   kSse4,       // no FMA: results are equal to a tolerance only
   kAvx2,       // with FMA and F16C
   kAvx3,       // AVX-512 F, BW, CD, DQ, VL
   kAvx3Dl,     // the same with VNNI (vpdpbusd)
-  kAvx3Zen4,   // the same, weights read as is best on Zen 4
+  kAvx3Zen4,   // the same, cut for Zen 4
   kAvx3Bf16,   // the same with BF16 (vdpbf16ps), for Numerics::Fast only
   kNeon,
   kNeonDotProd,  // Armv8.2 SDOT
@@ -117,6 +117,8 @@ struct KernelTable {
   Target target;
   std::string_view name;  // as the target's in small letters: "reference", "avx3_dl", "neon_i8mm", ...
   bool bit_exact;         // equals the reference to the bit
+  std::size_t
+      rows_at_once;  // of quantized activations, that chunks of weights are better multiplied by together, at least
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
   /// of out. Precondition: first_column and x.cols are multiples of 32.

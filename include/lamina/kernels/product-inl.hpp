@@ -1,7 +1,7 @@
 // Matrix products: panels of 16 rows times tiles of activation rows, in the order that the numeric contract fixes.
 //
-// A panel stays in the L1 or L2 cache while the tiles of a chunk of rows pass; the chunk stays in the L2 cache while
-// the panels pass. With many rows a segment of it, unpacked, stays in the L1 cache.
+// A panel stays in the L1 or L2 cache while the tiles of a chunk of rows pass; the chunk stays in the L2 cache, or in
+// L3 where it has very many columns, while the panels pass. With many rows a segment of it, unpacked, may stay in L1.
 
 #if defined(LAMINA_KERNELS_PRODUCT_INL_HPP) == defined(LAMINA_TARGET_TOGGLE)
 #ifdef LAMINA_KERNELS_PRODUCT_INL_HPP
@@ -83,20 +83,20 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
   write_tile<R, V>(p, vector, panel_step, first_row, sums);
 }
 
-/// How R rows of a product are read, where these are all its rows; no panels: as many rows are.
+/// How R rows of a product are read, where these are all its rows; panels 0: cut as for many.
 template <class Tiles, std::size_t R, Core kCore>
 inline constexpr dot::Streams kStreamsOf = [] {
   if constexpr (R > Tiles::kStreams.size())
     return dot::Streams{0, 0};
   else if constexpr (kCore == Core::kZen4)
-    return dot::kStreamsOfZen4[R - 1];
+    return Tiles::kStreamsOfZen4[R - 1];
   else
     return Tiles::kStreams[R - 1];
 }();
 
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
-/// or two find the panel in a cache, or, where they follow no others, read it as streams are read: three rows that ask
-/// for the next panel instead take 1.1 times as long (Zen 3).
+/// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: three
+/// rows that ask for the next panel instead take 1.1 times as long (Zen 3).
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
                WeightsAhead<1>& ahead) noexcept {
@@ -170,8 +170,8 @@ void many_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
 template <class Tiles, std::size_t R, std::size_t V>
 void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
   if (vector * kLanes >= p.w.rows) return;  // nothing but padding
-  if constexpr (requires { Tiles::many_rows(p.core); }) {
-    if (last - first >= Tiles::many_rows(p.core)) {
+  if constexpr (requires { Tiles::rows_to_unpack(p.core); }) {
+    if (last - first >= Tiles::rows_to_unpack(p.core)) {
       for (; first < last; first += kSegmentRows) {
         many_rows<Tiles, R, V>(p, vector, first, std::min(last, first + kSegmentRows));
       }
@@ -223,10 +223,13 @@ bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t 
 /// One, two or four rows that are all there are as streams; else false.
 template <class Tiles, Core kCore>
 bool multiply_few(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  if constexpr (kVectors > Tiles::kWide) return false;
-  return multiply_as_streams<Tiles, 1, kCore>(p, first_panel, last_panel) ||
-         multiply_as_streams<Tiles, 2, kCore>(p, first_panel, last_panel) ||
-         multiply_as_streams<Tiles, 4, kCore>(p, first_panel, last_panel);
+  if constexpr (kVectors <= Tiles::kWide) {
+    return multiply_as_streams<Tiles, 1, kCore>(p, first_panel, last_panel) ||
+           multiply_as_streams<Tiles, 2, kCore>(p, first_panel, last_panel) ||
+           multiply_as_streams<Tiles, 4, kCore>(p, first_panel, last_panel);
+  } else {
+    return false;
+  }
 }
 
 template <class Tiles>
@@ -235,7 +238,7 @@ void multiply_many(Product const& p, std::size_t first_panel, std::size_t last_p
   std::size_t const end = last_panel * kVectors;
   // Of activations, for callers that cut none themselves.
   constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-  constexpr std::size_t kLeastRows = requires { Tiles::many_rows(p.core); } ? kSegmentRows : Tiles::kRows;
+  constexpr std::size_t kLeastRows = requires { Tiles::rows_to_unpack(p.core); } ? kSegmentRows : Tiles::kRows;
   std::size_t const chunk = round_up(std::max(kLeastRows, div_ceil(kChunkBytes, Tiles::row_bytes(p))), Tiles::kRows);
   for (std::size_t row = 0; row < p.y.rows; row += chunk) {
     all_lanes<Tiles, Tiles::kRows, Tiles::kWide>(p, vector, end, row, std::min(row + chunk, p.y.rows));

@@ -81,9 +81,9 @@ HWY_INLINE void quantize_block(float const* in, QuantizedBlock<G>& to, std::size
   sum_lanes(sum[0], sum[1], sums);
   float const scale = zero ? 0.0F : max / 127.0F;
   to.scale[i] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-  to.sum[i] = sums[0] + sums[1];
-  to.scaled_sum[i] = static_cast<float>(to.sum[i]) * to.scale[i];
-  for (std::size_t h = 0; h < 2; ++h) to.half_sum[h][i] = sums[h];
+  to.scaled_sum[i] = static_cast<float>(sums[0] + sums[1]) * to.scale[i];
+  to.minus_8_sum[i] = -8 * (sums[0] + sums[1]);
+  for (std::size_t h = 0; h < 2; ++h) to.minus_32_sum[h][i] = -32 * sums[h];
 }
 
 /// Four rows' values side by side in every 16 bytes of a register: lane i of each is op over all lanes of rows[i].
@@ -174,10 +174,11 @@ HWY_INLINE void quantize_block_of_four(float const* in, std::size_t stride, Quan
   auto const nan = hn::Set(tag, std::numeric_limits<float>::quiet_NaN());
   auto const scale = hn::IfThenElse(finite, hn::IfThenElseZero(keep, hn::Div(max, hn::Set(tag, 127.0F))), nan);
   store4(tag, scale, to.scale);
-  store4(tag, hn::Mul(hn::ConvertTo(tag, hn::Add(low, high)), scale), to.scaled_sum);
-  store4(int_tag, hn::Add(low, high), to.sum);
-  store4(int_tag, low, to.half_sum[0]);
-  store4(int_tag, high, to.half_sum[1]);
+  Ints const sum = hn::Add(low, high);
+  store4(tag, hn::Mul(hn::ConvertTo(tag, sum), scale), to.scaled_sum);
+  store4(int_tag, hn::ShiftLeft<3>(hn::Neg(sum)), to.minus_8_sum);
+  store4(int_tag, hn::ShiftLeft<5>(hn::Neg(low)), to.minus_32_sum[0]);
+  store4(int_tag, hn::ShiftLeft<5>(hn::Neg(high)), to.minus_32_sum[1]);
 }
 
 }  // namespace quantizing

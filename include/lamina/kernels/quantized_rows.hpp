@@ -16,9 +16,10 @@ template <std::size_t G>
 struct QuantizedBlock {
   std::int8_t q[kActivationBlock / 4][G][4];  // columns 4 i .. 4 i + 3 of each row
   float scale[G];
-  float scaled_sum[G];          // the sum of q, times scale: what a weight format's min is multiplied by
-  std::int32_t sum[G];          // of q
-  std::int32_t half_sum[2][G];  // the same over columns 0 .. 15, and 16 .. 31
+  float scaled_sum[G];  // the sum of q, times scale: what a weight format's min is multiplied by
+  // What makes up for weights that are stored higher than they are, by 8 and by 32: no product has to negate and shift.
+  std::int32_t minus_8_sum[G];      // -8 times the sum of q
+  std::int32_t minus_32_sum[2][G];  // -32 times that over columns 0 .. 15, and 16 .. 31
 };
 
 /// Rows of activations quantized to int8 per block of 32 columns, symmetric, each row on its own:
@@ -74,9 +75,9 @@ class QuantizedRows {
     std::int8_t* columns;  // of q, the first 4; the next 4 are 4 * rows bytes further
     float* scale;
     float* scaled_sum;
-    std::int32_t* sum;
-    std::int32_t* half_sum;  // the second is `rows` further
-    std::size_t rows;        // of the group
+    std::int32_t* minus_8_sum;
+    std::int32_t* minus_32_sum;  // the second is `rows` further
+    std::size_t rows;            // of the group
 
     [[nodiscard]] std::int8_t& q(std::size_t column) const noexcept {
       return columns[column / 4 * 4 * rows + column % 4];
@@ -86,7 +87,7 @@ class QuantizedRows {
     Part part{};
     visit_row(row, [&]<std::size_t G>(QuantizedBlock<G>* blocks, std::size_t i) {
       QuantizedBlock<G>& b = blocks[block];
-      part = {b.q[0][i], b.scale + i, b.scaled_sum + i, b.sum + i, b.half_sum[0] + i, G};
+      part = {b.q[0][i], b.scale + i, b.scaled_sum + i, b.minus_8_sum + i, b.minus_32_sum[0] + i, G};
     });
     return part;
   }

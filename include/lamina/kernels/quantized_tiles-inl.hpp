@@ -21,6 +21,7 @@ struct QuantizedTiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = kActivationRows;
   static constexpr auto kStreams = Format::kBlock == kActivationBlock ? dot::kStreams : dot::kStreamsOfKQuants;
+  static constexpr auto kStreamsOfZen4 = dot::kStreamsOfZen4;
 
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
@@ -49,13 +50,13 @@ struct QuantizedTiles {
   /// Weights that many tiles share: units of 32 columns.
   template <std::size_t V>
   using Unpacked = UnpackedColumns<Steps, V>;
-  /// Rows from which that pays. Unpacking two panels takes as long as 2 rows do (Zen 5; Q6_K 2.5), and what vpdpbusd
-  /// leaves of a cycle hides most of it in a tile's registers (prefill, tokens/s, unpacked once and by each tile: 32
-  /// rows of Q4_0 579 and 620, Q4_K 540 and 572, Q6_K 490 and 427; 48 rows of Q4_0 646 and 667, Q4_K 607 and 589; by
-  /// AVX2 32 rows of Q4_0 302 and 294, Q6_K 206 and 171). Zen 4, whose stores of 64 bytes take two cycles, hides all of
-  /// it where scales need no product of their own: 512 rows unpacked by each tile are 1.03 to 1.035 (Q4_0) and 1.01 to
-  /// 1.055 (Q8_0) times as fast, Q4_K 0.96 to 0.98, Q6_K 0.84.
-  static constexpr std::size_t many_rows(Core core) {
+  /// Rows from which that pays; the greatest number: never. Unpacking two panels takes as long as 2 rows do (Zen 5;
+  /// Q6_K 2.5), and what vpdpbusd leaves of a cycle hides most of it in a tile's registers (prefill, tokens/s, unpacked
+  /// once and by each tile: 32 rows of Q4_0 579 and 620, Q4_K 540 and 572, Q6_K 490 and 427; 48 rows of Q4_0 646 and
+  /// 667, Q4_K 607 and 589; by AVX2 32 rows of Q4_0 302 and 294, Q6_K 206 and 171). Zen 4, whose stores of 64 bytes
+  /// take two cycles, hides all of it where scales need no product of their own: 512 rows unpacked by each tile
+  /// are 1.03 to 1.035 (Q4_0) and 1.01 to 1.055 (Q8_0) times as fast, Q4_K 0.96 to 0.98, Q6_K 0.84.
+  static constexpr std::size_t rows_to_unpack(Core core) {
     constexpr bool kPlain = Format::kBlock == kActivationBlock;  // no k-quant
     if (core == Core::kZen4 && kPlain) return std::numeric_limits<std::size_t>::max();
     return dot::kStartsAnywhere && Format::kGroup == kActivationBlock ? 48 : 24;

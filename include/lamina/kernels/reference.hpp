@@ -175,6 +175,7 @@ inline constexpr KernelTable kTable = {
     .target = Target::kReference,
     .name = "reference",
     .bit_exact = true,
+    .rows_at_once = 128,
     .quantize_rows = quantize_rows,
     .matmul = matmul,
     .embed = embed,

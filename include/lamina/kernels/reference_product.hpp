@@ -45,9 +45,9 @@ inline void quantize_rows(MatrixView<float const> x, QuantizedRows const& out, s
       }
       float const scale = zero ? 0.0F : max / 127.0F;
       *to.scale = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-      *to.sum = sum[0] + sum[1];
-      *to.scaled_sum = static_cast<float>(*to.sum) * *to.scale;
-      for (std::size_t i = 0; i < 2; ++i) to.half_sum[i * to.rows] = sum[i];
+      *to.scaled_sum = static_cast<float>(sum[0] + sum[1]) * *to.scale;
+      *to.minus_8_sum = -8 * (sum[0] + sum[1]);
+      for (std::size_t i = 0; i < 2; ++i) to.minus_32_sum[i * to.rows] = -32 * sum[i];
     }
   }
 }

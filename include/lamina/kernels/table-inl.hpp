@@ -7,6 +7,7 @@ inline constexpr KernelTable kTable = {
     .target = LAMINA_PASS_TARGET,
     .name = LAMINA_PASS_NAME,
     .bit_exact = LAMINA_PASS_EXACT == 1,
+    .rows_at_once = 128,
     .quantize_rows = quantize_rows,
     .matmul = matmul<Core::kAny>,
     .embed = reference::embed,
@@ -22,11 +23,12 @@ inline constexpr KernelTable kTable = {
 };
 
 #if LAMINA_PASS_VNNI
-/// The same for Zen 4, which reads long runs of weights in another way.
+/// The same for Zen 4.
 inline constexpr KernelTable kZen4Table = [] {
   KernelTable table = kTable;
   table.target = Target::kAvx3Zen4;
   table.name = "avx3_zen4";
+  table.rows_at_once = 256;
   table.matmul = matmul<Core::kZen4>;
   table.attend = attend<Core::kZen4>;
   return table;
@@ -35,12 +37,11 @@ inline constexpr KernelTable kZen4Table = [] {
 /// The table of Numerics::Fast: the same but for products of BF16 and F16.
 template <Core kCore>
 inline constexpr KernelTable kBf16Table = [] {
-  KernelTable table = kTable;
+  KernelTable table = kCore == Core::kZen4 ? kZen4Table : kTable;
   table.target = Target::kAvx3Bf16;
   table.name = "avx3_bf16";
   table.bit_exact = false;
   table.matmul = matmul_bf16<kCore>;
-  table.attend = attend<kCore>;
   return table;
 }();
 

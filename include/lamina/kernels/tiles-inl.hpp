@@ -5,12 +5,12 @@
 // rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
 // lanes. A kind of tiles is a struct with
 //   kWide, kRows            V and R of its largest tile
-//   kStreams                by number of rows: see dot::Streams
+//   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V, kWithin>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kWithin: see ask()
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
-//   many_rows(core)          the rows from which that pays
+//   rows_to_unpack(core)     the rows from which that pays
 //   unpack<V>(w, vector, first, n, out)                        out: Unpacked<V>[n]
 //   activations(p, row, unit)                                  where they lie
 //   add_unpacked<R, V>(p, segment, first_row, ahead, sums)     sums: [R][V * kLanes]
@@ -44,7 +44,7 @@ struct Product {
   Activations const& x;
   MatrixView<float> y;
   Epilogue epilogue;
-  Core core;
+  Core core;  // for what needs no code of its own
 };
 
 /// Weights that later tiles will read, of kPanels panels side by side, asked for a few cache lines at a time while a
@@ -105,9 +105,9 @@ struct Lanes {
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: where it is all there
-/// is, and its panels are streams through memory, what lies kWithin bytes further in each; else, for more than two
-/// rows, the next panels, which travel while several tiles pass.
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: with kWithin, what lies
+/// so many bytes further in each, as streams through memory do; else, of more than two rows, the next panels, which
+/// travel while several tiles pass.
 template <std::size_t R, std::size_t kWithin, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead<1>& ahead, std::size_t offset) {
   if constexpr (kWithin != 0) {

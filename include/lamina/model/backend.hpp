@@ -34,7 +34,7 @@ struct AttentionSpec {
 ///   project_qkv<bias>(layer, eps, step)  h = norm(x); q, k, v = products of h, plus biases
 ///   attend(layer, spec, step)         rotates q and k, appends k and v to the blocks, attn = attention
 ///   project_add(layer, step)          x = x + attn_output attn
-///   gate_up(layer, eps, step)         h = norm(x); gate = silu(gate h) * (up h)
+///   gate_up(layer, eps, step)         h = norm(x); gate = silu(gate h) * (up h), in the form that down_add reads
 ///   down_add(layer, step)             x = x + down gate
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number

@@ -2,6 +2,7 @@
 // cache. Per layer five runs of tasks: q, k, v; attention; output; gate and up; down.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -152,7 +153,7 @@ class Cpu {
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       Activations const x = h.slice(row, n_rows);
       std::size_t const step = n_rows > detail::kStreamingRows ? kGateUnits : u1 - u0;
-      // This task's part of the memory of gate and up.
+      // This task's part of the memory of gate and up: such parts follow one another, tile of rows after tile of rows.
       std::size_t const own = row * n + u0 * kActivationBlock * n_rows;
       for (std::size_t u = u0; u < u1; u += step) {
         std::size_t const p0 = u * kPanels;
@@ -204,9 +205,9 @@ class Cpu {
   static constexpr std::size_t kElementWork = 4;  // norm, int8, dequantization of one component
   static constexpr std::size_t kAttendRows = 16;  // query tokens of one attention task
   /// Blocks of 32 columns of gate and up that are computed before SiLU makes one of them, where there are many rows:
-  /// few enough to wait in the L2 cache (128 rows: 64 KiB). Whole prefill on Zen 4, medians and best of 7 turns,
-  /// against rows of 32 KiB: Q4_0 1.03 and 1.007 times, Q4_K 0.98 to 1.01 and 1.001, Q6_K 1.01 to 1.02 and 1.004,
-  /// Q8_0 1.01 and 1.006.
+  /// few enough to wait in the L2 cache (256 rows: 128 KiB). Whole prefill on Zen 4, 128 rows, medians and best of 7
+  /// turns, against rows of 32 KiB: Q4_0 1.03 and 1.007 times, Q4_K 0.98 to 1.01 and 1.001, Q6_K 1.01 to 1.02
+  /// and 1.004, Q8_0 1.01 and 1.006.
   static constexpr std::size_t kGateUnits = 2;
 
   /// Query tokens [first, first + n_rows) of an item, for one KV head.
@@ -227,7 +228,8 @@ class Cpu {
   [[nodiscard]] std::size_t tile_rows(std::span<PackedView const> w) const noexcept {
     bool const quantized = any_quantized(w);
     std::size_t const row_bytes = quantized ? QuantizedRows::row_bytes(w[0].cols) : w[0].cols * sizeof(float);
-    return detail::tile_rows(row_bytes, quantized, tile_bytes_);
+    std::size_t const least = quantized ? kernels_->rows_at_once : detail::kStreamingRows;
+    return detail::tile_rows(row_bytes, least, tile_bytes_);
   }
   /// Looks at the bits, which a host's -ffast-math cannot fold away.
   static bool all_finite(std::span<float const> row) noexcept {

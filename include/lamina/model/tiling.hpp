@@ -34,12 +34,12 @@ inline std::size_t tile_bytes() noexcept {
   return kLeast;
 }
 
-/// Rows of activations that chunks of weights go past together: what fits tile_bytes. Quantized ones are at least 256,
-/// though these take 0.8 MiB of 2,048 columns and 3.3 of 8,192 (512 rows, two threads: Zen 4, against 128 rows,
-/// Q8_0 1.01 to 1.04 times as fast, Q4_0 1.0 to 1.02, Q4_K 1.01 to 1.03, Q6_K 1.0 to 1.02; Zen 5, 128 rows of 8,192
-/// columns against 39, 1.01 to 1.02).
-constexpr std::size_t tile_rows(std::size_t row_bytes, bool quantized, std::size_t tile_bytes) noexcept {
-  return std::max(quantized ? std::size_t{256} : kStreamingRows, tile_bytes / row_bytes);
+/// Rows of activations that chunks of weights go past together: what fits tile_bytes, but at least `least`. For
+/// quantized ones that is KernelTable::rows_at_once, whatever the cache (prefill: Zen 5, 128 rows of 8,192 columns
+/// against 39, 1.01 to 1.02 times as fast; Zen 4, products of 512 rows by two threads, 256 against 128 and 157 rows of
+/// 2,048 columns, Q8_0 1.01 to 1.04, Q4_0 1.0 to 1.02, Q4_K 1.01 to 1.03, Q6_K 1.0 to 1.02).
+constexpr std::size_t tile_rows(std::size_t row_bytes, std::size_t least, std::size_t tile_bytes) noexcept {
+  return std::max(least, tile_bytes / row_bytes);
 }
 
 /// Part i of n things cut into `parts` nearly equal runs: [begin(i), begin(i + 1)).

@@ -50,7 +50,8 @@ struct Step {
   MatrixView<float> q, k, v;            // [n, q_dim], [n, kv_dim], [n, kv_dim]
   MatrixView<float> attn;               // [n, q_dim], what attention gives
   QuantizedRows attn_q8;
-  MatrixView<float> gate, up;  // [n, ffn_dim]
+  // [n, ffn_dim]: silu(gate) * up, where down is not quantized; else, as up always, the memory of its tasks.
+  MatrixView<float> gate, up;
   QuantizedRows gate_q8;
   MatrixView<float> logits;      // [rows of logits, n_vocab]
   std::span<KvBlockRef> blocks;  // of the current layer: per item, per KV head

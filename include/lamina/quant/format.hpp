@@ -39,7 +39,7 @@ struct PackedView {
   [[nodiscard]] constexpr std::size_t panels() const noexcept { return div_ceil(rows, kPanelRows); }
   [[nodiscard]] constexpr std::size_t bytes() const noexcept { return panels() * panel_bytes; }
 
-  /// Panels [first, last) as a matrix of their own.
+  /// Panels [first, last) as a matrix of their own, as aligned as they are. Precondition: first <= last <= panels().
   [[nodiscard]] constexpr PackedView slice(std::size_t first, std::size_t last) const noexcept {
     PackedView part = *this;
     part.data = data + first * panel_bytes;

@@ -9,7 +9,7 @@ inline bool lamina_works() {
   lamina::QuantizedBlock<1> x{};
   for (int i = 0; i < 32; ++i) x.q[i / 4][0][i % 4] = static_cast<std::int8_t>(i);
   x.scale[0] = 1.0F;
-  x.sum[0] = 496;
+  x.minus_8_sum[0] = -8 * 496;
   lamina::quant::Q8_0::PanelBlock panel{};
   lamina::quant::Q8_0::Block block{lamina::to_half(2.0F), {}};
   for (auto& w : block.q) w = 3;
