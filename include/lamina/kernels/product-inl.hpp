@@ -84,15 +84,13 @@ void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std:
 }
 
 /// How R rows of a product are read, where these are all its rows; panels 0: cut as for many.
+template <std::size_t R, std::size_t N>
+constexpr dot::Streams of_rows(std::array<dot::Streams, N> const& streams) {
+  return R <= N ? streams[std::min(R, N) - 1] : dot::Streams{0, 0};
+}
 template <class Tiles, std::size_t R, Core kCore>
-inline constexpr dot::Streams kStreamsOf = [] {
-  if constexpr (R > Tiles::kStreams.size())
-    return dot::Streams{0, 0};
-  else if constexpr (kCore == Core::kZen4)
-    return Tiles::kStreamsOfZen4[R - 1];
-  else
-    return Tiles::kStreams[R - 1];
-}();
+inline constexpr dot::Streams kStreamsOf =
+    kCore == Core::kZen4 ? of_rows<R>(Tiles::kStreamsOfZen4) : of_rows<R>(Tiles::kStreams);
 
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
 /// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: three
