@@ -117,8 +117,8 @@ struct KernelTable {
   Target target;
   std::string_view name;  // as the target's in small letters: "reference", "avx3_dl", "neon_i8mm", ...
   bool bit_exact;         // equals the reference to the bit
-  std::size_t
-      rows_at_once;  // of quantized activations, that chunks of weights are better multiplied by together, at least
+  /// Rows of quantized activations, at least, that chunks of weights are better multiplied by together.
+  std::size_t rows_at_once;
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
   /// of out. Precondition: first_column and x.cols are multiples of 32.
