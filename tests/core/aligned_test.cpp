@@ -42,6 +42,7 @@ TEST_CASE("an arena hands out disjoint aligned parts and takes all of them back"
   auto const bytes = arena.take<std::byte>(1);
   auto const doubles = arena.take<double>(8);
   CHECK(arena.used() == arena.capacity());
+  CHECK(arena.room() == 0);
   CHECK(is_aligned(floats.data()));
   CHECK(is_aligned(bytes.data()));
   CHECK(is_aligned(doubles.data()));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -167,6 +168,27 @@ TEST_CASE("missing and misshapen tensors are errors that name file and tensor") 
   Error const output = load_error(Edit(add("output.weight", 64, 0.0F)));
   CHECK(output.code() == Errc::kShape);
   CHECK(says(output, "output.weight"));
+}
+
+TEST_CASE("all matrices lie in one block of memory, whatever they are converted to") {
+  Serial serial;
+  for (std::optional<Format> const convert : {std::optional<Format>(), std::optional(Format::kQ4_0)}) {
+    for (bool const tied : {true, false}) {
+      auto const checkpoint = random_checkpoint({.format = Format::kQ8_0, .tied = tied});
+      auto const config = read_config(checkpoint, "llama", Llama::tensors);
+      Cpu<Serial> backend(serial);
+      auto const choose = [&](Format stored, std::size_t, std::size_t) { return convert.value_or(stored); };
+      auto const w = load_weights<Llama>(checkpoint, config, backend, choose, {});
+      CHECK(w.storage.room() == 0);
+      std::size_t bytes = w.embedding.view().bytes() + (tied ? 0 : w.output().view().bytes());
+      for (auto const& layer : w.layers) {
+        for (auto const* m : {&layer.q, &layer.k, &layer.v, &layer.attn_output, &layer.gate, &layer.up, &layer.down}) {
+          bytes += Arena::bytes_for<std::byte>(m->view().bytes());
+        }
+      }
+      CHECK(w.storage.used() == bytes);
+    }
+  }
 }
 
 TEST_CASE("progress counts every weight once, and may end the load") {

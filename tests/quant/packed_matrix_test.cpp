@@ -46,6 +46,28 @@ TEST_CASE("unpacking gives back the stored bytes, whatever the number of rows") 
   }
 }
 
+TEST_CASE("matrices in an arena lie side by side; without room in it they have memory of their own") {
+  Serial serial;
+  auto const bytes = random_bytes(48 * 18);
+  auto const pack = [&](Arena* arena) {
+    return pack_matrix(Format::kQ4_0, bytes, 48, 32, Format::kQ4_0, serial, arena);
+  };
+  std::size_t const size = Arena::bytes_for<std::byte>(pack(nullptr).view().bytes());
+  Arena arena(2 * size);
+  std::vector<PackedMatrix> packed;
+  for (std::size_t i = 0; i < 3; ++i) packed.push_back(pack(&arena));
+  CHECK(arena.room() == 0);
+  CHECK(packed[1].view().data == packed[0].view().data + size);
+  auto const* const end = packed[1].view().data + size;
+  CHECK_FALSE((packed[2].view().data >= packed[0].view().data && packed[2].view().data < end));
+  for (PackedMatrix& matrix : packed) {
+    CHECK(matrix.data() == matrix.view().data);
+    std::vector<std::byte> out(bytes.size());
+    unpack_matrix(matrix.view(), out);
+    CHECK(out == bytes);
+  }
+}
+
 TEST_CASE("a host's executor that has no hint of its threads packs, too") {
   HostExecutor host(0, [](std::size_t n, TaskRef task) { Serial{}.run(n, task); });
   auto const bytes = random_bytes(48 * 18);

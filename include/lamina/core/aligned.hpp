@@ -89,7 +89,8 @@ class AlignedBuffer {
   std::size_t size_ = 0;
 };
 
-/// A bump allocator over one block: sized once, refilled each step, so that a decode step allocates nothing.
+/// A bump allocator over one block, zeroed at first: sized once, and maybe refilled, so that a decode step allocates
+/// nothing.
 class Arena {
  public:
   Arena() = default;
@@ -107,7 +108,7 @@ class Arena {
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] std::span<T> take(std::size_t n) noexcept {
     std::size_t const bytes = bytes_for<T>(n);
-    assert(bytes <= block_.size() - used_);
+    assert(bytes <= room());
     auto* p = reinterpret_cast<T*>(block_.data() + used_);
     used_ += bytes;
     return {p, n};
@@ -117,6 +118,7 @@ class Arena {
   void reset() noexcept { used_ = 0; }
   [[nodiscard]] std::size_t capacity() const noexcept { return block_.size(); }
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
+  [[nodiscard]] std::size_t room() const noexcept { return block_.size() - used_; }
 
  private:
   AlignedBuffer<std::byte> block_;

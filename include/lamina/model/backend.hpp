@@ -38,16 +38,19 @@ struct AttentionSpec {
 ///   down_add(layer, step)             x = x + down gate
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number
-/// load_matrix(stored, bytes, rows, cols, target), map_matrix(panels) and load_vector(values) bring weights to the
-/// backend; mapped panels stay where they are as long as the backend's model. product_format(format): what to load
+/// load_matrix(stored, bytes, rows, cols, target, storage), map_matrix(panels) and load_vector(values) bring weights to
+/// the backend; storage_for(shapes) makes what loaded matrices lie in side by side, and both it and mapped panels stay
+/// where they are as long as the backend's model. product_format(format): what to load
 /// weights of a format as for products in the least time, with the same bits; tables of embeddings stay as they are.
 template <class B>
 concept Backend = requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm,
                            Format format, std::span<std::byte const> bytes, PackedView const& panels,
+                           std::span<MatrixShape const> shapes, typename B::Storage& storage,
                            std::vector<float> const& values, std::size_t n, float eps,
                            LayerWeights<typename B::Matrix, typename B::Vector> const& layer,
                            std::span<double const> inv_freq, AttentionSpec const& spec, Step& step) {
-  { backend.load_matrix(format, bytes, n, n, format) } -> std::same_as<typename B::Matrix>;
+  { backend.storage_for(shapes) } -> std::same_as<typename B::Storage>;
+  { backend.load_matrix(format, bytes, n, n, format, storage) } -> std::same_as<typename B::Matrix>;
   { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
   { backend.load_vector(values) } -> std::same_as<typename B::Vector>;
   { b.product_format(format) } -> std::same_as<Format>;

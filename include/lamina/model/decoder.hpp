@@ -26,7 +26,7 @@ namespace lamina::inline v0_1 {
 template <Architecture Arch, Backend B>
 class Decoder {
  public:
-  using Weights = DecoderWeights<typename B::Matrix, typename B::Vector>;
+  using Weights = DecoderWeights<typename B::Storage, typename B::Matrix, typename B::Vector>;
   using Workspace = typename B::Workspace;
 
   Decoder(ModelConfig config, Weights weights, B backend)

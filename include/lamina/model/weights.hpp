@@ -24,6 +24,12 @@
 
 namespace lamina::inline v0_1 {
 
+/// A matrix that will be loaded.
+struct MatrixShape {
+  Format format;  // that it will have
+  std::size_t rows, cols;
+};
+
 /// Weights of one decoder block. Matrix and Vector are the backend's.
 template <class Matrix, class Vector>
 struct LayerWeights {
@@ -36,8 +42,10 @@ struct LayerWeights {
   Matrix down;                    // [dim, ffn_dim]
 };
 
-template <class Matrix, class Vector>
+/// Storage, Matrix and Vector are the backend's.
+template <class Storage, class Matrix, class Vector>
 struct DecoderWeights {
+  Storage storage;                                   // of the matrices
   Matrix embedding;                                  // [n_vocab, dim]
   std::vector<LayerWeights<Matrix, Vector>> layers;  // [n_layers]
   Vector output_norm;                                // [dim]
@@ -88,6 +96,7 @@ class WeightLoader {
   WeightLoader(Checkpoint const& checkpoint, B& backend, Choose choose, LoadProgress const& progress)
       : checkpoint_(checkpoint), backend_(backend), choose_(std::move(choose)), progress_(progress) {
     for (TensorInfo const& tensor : checkpoint.tensors()) total_ += weights_of(tensor);
+    storage_ = make_storage();
   }
 
   /// For products. Panels stay in the file. Of anything else the file's pages are given back once packed, so that the
@@ -101,6 +110,9 @@ class WeightLoader {
     return load(name, rows, cols, [](Format chosen) { return chosen; });
   }
 
+  /// What the matrices lie in, once all are loaded.
+  typename B::Storage storage() { return std::move(storage_); }
+
   Vector vector(std::string_view name, std::size_t n) {
     Vector loaded = backend_.load_vector(read_vector(checkpoint_, name, n));
     report(checkpoint_.tensor(name));
@@ -108,6 +120,20 @@ class WeightLoader {
   }
 
  private:
+  typename B::Storage make_storage() const {
+    std::vector<MatrixShape> shapes;
+    for (TensorInfo const& tensor : checkpoint_.tensors()) {
+      if (tensor.packed || tensor.dims.size() != 2) continue;
+      auto const cols = static_cast<std::size_t>(tensor.dims[0]);
+      auto const rows = static_cast<std::size_t>(tensor.dims[1]);
+      shapes.push_back({choose_(tensor.format, rows, cols), rows, cols});
+    }
+    try {
+      return backend_.storage_for(shapes);
+    } catch (std::bad_alloc const&) {
+      fail(Errc::kInvalidArgument, checkpoint_.source(), ": no memory for its ", shapes.size(), " matrices");
+    }
+  }
   static std::size_t weights_of(TensorInfo const& tensor) noexcept {
     std::size_t n = 1;  // fits: the bytes lie in the file
     for (std::uint64_t const d : tensor.dims) n *= static_cast<std::size_t>(d);
@@ -135,7 +161,7 @@ class WeightLoader {
   }
   Matrix pack(TensorInfo const& tensor, std::size_t rows, std::size_t cols, Format target) {
     try {
-      return backend_.load_matrix(tensor.format, tensor.bytes, rows, cols, target);
+      return backend_.load_matrix(tensor.format, tensor.bytes, rows, cols, target, storage_);
     } catch (std::bad_alloc const&) {
       fail(Errc::kInvalidArgument, checkpoint_.source(), ": tensor '", tensor.name, "': no memory for ", rows, " by ",
            cols, " weights as ", traits(target).name);
@@ -152,6 +178,7 @@ class WeightLoader {
   B& backend_;
   Choose choose_;
   LoadProgress const& progress_;
+  typename B::Storage storage_;
   std::size_t done_ = 0;
   std::size_t total_ = 0;
 };
@@ -165,7 +192,7 @@ auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend
                   LoadProgress const& progress) {
   constexpr TensorNames kNames = Arch::tensors;
   detail::WeightLoader<B, Choose> loader(checkpoint, backend, std::move(choose), progress);
-  DecoderWeights<typename B::Matrix, typename B::Vector> w;
+  DecoderWeights<typename B::Storage, typename B::Matrix, typename B::Vector> w;
   if (std::ranges::any_of(checkpoint.tensors(), &TensorInfo::packed)) w.file = checkpoint;
   w.embedding = loader.table(kNames.embedding, c.n_vocab, c.dim);
   // Grown as tensors are found: a file that promises a million layers fails at the first missing one.
@@ -203,6 +230,7 @@ auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend
       }
     }
   }
+  w.storage = loader.storage();
   return w;
 }
 

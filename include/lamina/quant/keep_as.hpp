@@ -8,10 +8,10 @@
 
 namespace lamina::inline v0_1 {
 
-/// How a model keeps its 2-D weights. choose() is asked once per matrix at load, with the format that the file has and
-/// the shape [rows, cols], and answers with a format whose block divides cols; with the stored one where the file has
-/// the matrix packed. Every format struct (quant::Q4_0, ...) is a quantizer that converts to itself; a user's own may
-/// look at the shape.
+/// How a model keeps its 2-D weights. choose() is asked at load, more than once per matrix, with the format that the
+/// file has and the shape [rows, cols], and answers with a format whose block divides cols; with the stored one where
+/// the file has the matrix packed. Every format struct (quant::Q4_0, ...) is a quantizer that converts to itself; a
+/// user's own may look at the shape.
 template <class Q>
 concept Quantizer = requires(Format stored, std::size_t rows, std::size_t cols) {
   { Q::choose(stored, rows, cols) } -> std::same_as<Format>;

@@ -41,9 +41,10 @@ class PackedMatrix {
   PackedMatrix() = default;
   /// Refers to panels, which must stay there as long as the matrix.
   explicit PackedMatrix(PackedView const& panels) noexcept : view_(panels) {}
-  /// All weights zero. Throws Error{kShape} where rows or cols is zero, the format's block does not divide cols, or the
-  /// size does not fit; std::bad_alloc where the memory is not to be had.
-  PackedMatrix(Format format, std::size_t rows, std::size_t cols) {
+  /// All weights zero: in the arena, which must then stay as long as the matrix, where there is one that has room and
+  /// was not used before. Throws Error{kShape} where rows or cols is zero, the format's block does not divide cols, or
+  /// the size does not fit; std::bad_alloc where the memory is not to be had.
+  PackedMatrix(Format format, std::size_t rows, std::size_t cols, Arena* arena = nullptr) {
     FormatTraits const& t = traits(format);
     if (rows == 0 || cols == 0 || cols % t.block != 0) {
       fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols,
@@ -51,14 +52,22 @@ class PackedMatrix {
     }
     auto const view = packed_view(format, rows, cols);
     if (!view) fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
-    panels_ = AlignedBuffer<std::byte>(view->bytes());
+    if (arena != nullptr && Arena::bytes_for<std::byte>(view->bytes()) <= arena->room()) {
+      data_ = arena->take<std::byte>(view->bytes()).data();
+    } else {
+      panels_ = AlignedBuffer<std::byte>(view->bytes());
+      data_ = panels_.data();
+    }
     view_ = *view;
-    view_.data = panels_.data();
+    view_.data = data_;
   }
   PackedMatrix(PackedMatrix&& other) noexcept
-      : panels_(std::move(other.panels_)), view_(std::exchange(other.view_, PackedView{})) {}
+      : panels_(std::move(other.panels_)),
+        data_(std::exchange(other.data_, nullptr)),
+        view_(std::exchange(other.view_, PackedView{})) {}
   PackedMatrix& operator=(PackedMatrix&& other) noexcept {
     panels_ = std::move(other.panels_);
+    data_ = std::exchange(other.data_, nullptr);
     view_ = std::exchange(other.view_, PackedView{});
     return *this;
   }
@@ -66,10 +75,11 @@ class PackedMatrix {
 
   [[nodiscard]] PackedView view() const noexcept { return view_; }
   /// Null where the panels belong to others.
-  [[nodiscard]] std::byte* data() noexcept { return panels_.data(); }
+  [[nodiscard]] std::byte* data() noexcept { return data_; }
 
  private:
-  AlignedBuffer<std::byte> panels_;
+  AlignedBuffer<std::byte> panels_;  // empty where they lie in an arena, or belong to others
+  std::byte* data_ = nullptr;
   PackedView view_;
 };
 
@@ -193,12 +203,12 @@ typename F::PanelBlock const* panel_of(PackedView const& w, std::size_t panel) n
 /// Where the formats differ each block is dequantized, and quantized as ggml's reference quantizer does.
 /// Throws Error{kShape} where the bytes disagree with the shape, or a block does not divide cols; Error{kNotFinite}
 /// where weights that are to be converted hold NaN or infinity, which a quantizer would make numbers, or become
-/// infinite.
+/// infinite. `arena`: see PackedMatrix.
 template <Executor E>
 PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
-                         Format target, E& executor) {
+                         Format target, E& executor, Arena* arena = nullptr) {
   FormatTraits const& s = traits(stored);
-  PackedMatrix packed(target, rows, cols);
+  PackedMatrix packed(target, rows, cols, arena);
   auto const size = checked_mul(rows, row_bytes(stored, cols));
   if (cols % s.block != 0 || size != bytes.size()) {
     fail(Errc::kShape, bytes.size(), " bytes of ", s.name, " weights do not make ", rows, " rows of ", cols);
