@@ -28,6 +28,7 @@ struct Bf16Tiles {
   static constexpr std::size_t kColumns = 32;
   static constexpr auto kStreams = dot::kStreamsOfFloats;
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
+  static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }

@@ -54,6 +54,8 @@ inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 struct Streams {
   std::size_t panels;
   std::size_t ahead;  // 0: asks for nothing
+
+  friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
 
 /// The most rows that may have streams; three never do. Where there is no entry, or one without panels, tiles are cut
@@ -87,6 +89,16 @@ inline constexpr auto kStreamsOfFloats = kStreams;
 /// 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
 /// to 1.0 of that.
 inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
+/// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
+/// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
+/// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
+/// columns 1.08, 1.27); two threads 1.03 to 1.09, where memory gives them no more. Two rows, two threads at 50 GB/s,
+/// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10. Four rows 1.12 to 1.24; with 3 KiB ahead 1.03 to 1.16, four
+/// streams 0.85 to 0.94. Two streams instead of four for one and two rows 0.83 to 1.0 of that.
+inline constexpr std::size_t kCrowdedBytes = std::size_t{36} << 10;
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{{{4, 0}, {4, 0}, {0, 0}, {2, 0}}};
+/// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; with four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two).
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2, 0}, {2, 0}, {0, 0}, {2, 0}}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
 /// as soon as memory gives more than 30 GB/s a core.
 inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4, 0}, {4, 0}}};

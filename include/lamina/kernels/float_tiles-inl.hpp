@@ -53,6 +53,7 @@ struct FloatTiles {
   static constexpr std::size_t kColumns = 8;  // between two prefetches
   static constexpr auto kStreams = dot::kStreamsOfFloats;
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
+  static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }

@@ -91,6 +91,10 @@ constexpr dot::Streams of_rows(std::array<dot::Streams, N> const& streams) {
 template <class Tiles, std::size_t R, Core kCore>
 inline constexpr dot::Streams kStreamsOf =
     kCore == Core::kZen4 ? of_rows<R>(Tiles::kStreamsOfZen4) : of_rows<R>(Tiles::kStreams);
+/// The same where the rows and a panel do not fit the L1 cache together.
+template <class Tiles, std::size_t R, Core kCore>
+inline constexpr dot::Streams kCrowdedStreamsOf =
+    kCore == Core::kZen4 ? of_rows<R>(Tiles::kCrowdedStreamsOfZen4) : kStreamsOf<Tiles, R, kCore>;
 
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
 /// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: three
@@ -209,11 +213,17 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
 template <class Tiles, std::size_t R, Core kCore>
 bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   constexpr dot::Streams kStreams = kStreamsOf<Tiles, R, kCore>;
+  constexpr dot::Streams kCrowded = kCrowdedStreamsOf<Tiles, R, kCore>;
   if constexpr (kStreams.panels != 0) {
-    if (p.y.rows == R) {
-      stream_panels<Tiles, R, kStreams>(p, first_panel, last_panel);
-      return true;
+    if (p.y.rows != R) return false;
+    if constexpr (kCrowded != kStreams) {
+      if (R * Tiles::row_bytes(p) + p.w.panel_bytes > dot::kCrowdedBytes) {
+        stream_panels<Tiles, R, kCrowded>(p, first_panel, last_panel);
+        return true;
+      }
     }
+    stream_panels<Tiles, R, kStreams>(p, first_panel, last_panel);
+    return true;
   }
   return false;
 }

@@ -22,6 +22,8 @@ struct QuantizedTiles {
   static constexpr std::size_t kRows = kActivationRows;
   static constexpr auto kStreams = Format::kBlock == kActivationBlock ? dot::kStreams : dot::kStreamsOfKQuants;
   static constexpr auto kStreamsOfZen4 = dot::kStreamsOfZen4;
+  static constexpr auto kCrowdedStreamsOfZen4 =
+      std::is_same_v<typename Steps::Dot, dot::Bytes> ? dot::kCrowdedStreamsOfBytesOfZen4 : dot::kCrowdedStreamsOfZen4;
 
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
