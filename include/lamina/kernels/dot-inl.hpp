@@ -49,11 +49,14 @@ inline constexpr bool kStartsAnywhere = false;
 /// chains leave no room for a late operand.
 inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
+enum class Cache : std::uint8_t { kL1, kL2 };
+
 /// Few rows are bound by reading the weights: a tile then takes some panels side by side, each a stream through
 /// memory, and may ask for what lies `ahead` bytes further in each.
 struct Streams {
-  std::size_t panels;
-  std::size_t ahead;  // 0: asks for nothing
+  std::size_t panels = 0;
+  std::size_t ahead = 0;  // 0: asks for nothing
+  Cache to = Cache::kL1;
 
   friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
@@ -86,18 +89,21 @@ inline constexpr auto kStreamsOfFloats = kStreams;
 /// For Core::kZen4, whatever quantized format. Two threads, one row, against the streams above, medians of 11 turns
 /// where reading gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04.
 /// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1 KiB ahead
-/// 0.77 to 0.86. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
-/// to 1.0 of that.
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 3072}}};
+/// 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93 and 0.63. Two rows 1.06 to 1.47. Four rows by one stream
+/// with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8 to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1
+/// times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 6144, Cache::kL2}}};
 /// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
 /// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
 /// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
 /// columns 1.08, 1.27); two threads 1.03 to 1.09, where memory gives them no more. Two rows, two threads at 50 GB/s,
-/// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10. Four rows 1.12 to 1.24; with 3 KiB ahead 1.03 to 1.16, four
-/// streams 0.85 to 0.94. Two streams instead of four for one and two rows 0.83 to 1.0 of that.
+/// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10; by two streams 0.83 to 1.0 of that. Four rows by two streams
+/// 1.12 to 1.24, with 3 KiB ahead into the L2 cache 1.02 to 1.1 times that; by four streams 0.85 to 0.94.
 inline constexpr std::size_t kCrowdedBytes = std::size_t{36} << 10;
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{{{4, 0}, {4, 0}, {0, 0}, {2, 0}}};
-/// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; with four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two).
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
+    {{4, 0}, {4, 0}, {0, 0}, {2, 3072, Cache::kL2}}};
+/// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; by four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two). Four rows
+/// 1.04 to 1.07, with 6 KiB ahead into the L2 cache 0.82 to 0.93 times that.
 inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2, 0}, {2, 0}, {0, 0}, {2, 0}}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
 /// as soon as memory gives more than 30 GB/s a core.

@@ -59,7 +59,7 @@ struct FloatTiles {
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V, std::size_t kWithin>
+  template <std::size_t R, std::size_t V, dot::Streams kStreams>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead<1>& next, float* out) noexcept {
     WeightsAhead<1> ahead = next;  // a copy stays in registers
@@ -70,7 +70,7 @@ struct FloatTiles {
     clear(acc);
     std::size_t k = 0;
     for (; k + kColumns <= p.w.cols; k += kColumns) {
-      ask<R, kWithin, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
+      ask<R, kStreams, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
       for (std::size_t i = 0; i < kColumns; ++i) add_column(lanes, k + i, x, stride, acc);
     }
     for (; k < p.w.cols; ++k) add_column(lanes, k, x, stride, acc);

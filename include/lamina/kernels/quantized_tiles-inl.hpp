@@ -29,7 +29,7 @@ struct QuantizedTiles {
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V, std::size_t kWithin>
+  template <std::size_t R, std::size_t V, dot::Streams kStreams>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 WeightsAhead<1>& next, float* out) noexcept {
     WeightsAhead<1> ahead = next;  // a copy stays in registers
@@ -40,7 +40,7 @@ struct QuantizedTiles {
     clear(sums);
     for (std::size_t b = 0; b < blocks; ++b) {
       for (std::size_t part = 0; part < kParts; ++part) {
-        ask<R, kWithin, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
+        ask<R, kStreams, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
         add_columns(PanelColumns<Steps, V>{lanes, b, part}, x, sums);
         x.advance();
       }
@@ -92,7 +92,7 @@ struct QuantizedTiles {
     for (std::size_t i = 0; i < segment.n; ++i, next_x += sizeof(QuantizedBlock<R>)) {
       LAMINA_UNROLL
       for (std::size_t at = 0; at < sizeof(QuantizedBlock<R>); at += kAlignment) __builtin_prefetch(next_x + at);
-      ahead.template fetch<2>();
+      ahead.fetch();
       add_columns(segment.w[i], x, acc);
       x.advance();
     }

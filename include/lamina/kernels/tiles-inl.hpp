@@ -7,7 +7,7 @@
 //   kWide, kRows            V and R of its largest tile
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
-//   tile<R, V, kWithin>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kWithin: see ask()
+//   tile<R, V, kStreams>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kStreams: see ask()
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays
@@ -31,6 +31,7 @@ namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
 namespace tiles {
 namespace hn = hwy::HWY_NAMESPACE;
+using dot::Cache;
 using dot::Floats;
 using dot::FloatTag;
 using dot::Ints;
@@ -47,6 +48,10 @@ struct Product {
   Core core;  // for what needs no code of its own
 };
 
+/// As __builtin_prefetch has it.
+template <Cache kTo>
+inline constexpr int kLocality = kTo == Cache::kL1 ? 3 : 2;
+
 /// Weights that later tiles will read, of kPanels panels side by side, asked for a few cache lines at a time while a
 /// tile computes, so that they travel at the pace at which they will be needed.
 template <std::size_t kPanels>
@@ -54,27 +59,35 @@ class WeightsAhead {
  public:
   WeightsAhead() = default;
   /// `bytes` of each panel, `stride` bytes apart, from `at` on, in `steps` steps of tiles.
-  HWY_INLINE WeightsAhead(std::byte const* at, std::size_t bytes, std::size_t stride, std::size_t steps)
-      : at_(at), end_(at + bytes), stride_(stride), lines_(div_ceil(bytes / kAlignment, steps)) {}
+  HWY_INLINE WeightsAhead(std::byte const* at, std::size_t bytes, std::size_t stride, std::size_t steps, Cache to)
+      : at_(at), end_(at + bytes), stride_(stride), lines_(div_ceil(bytes / kAlignment, steps)), to_(to) {}
 
   /// Before a tile: once all is asked for, nothing more is.
   HWY_INLINE void start() {
     if (at_ >= end_) lines_ = 0;
   }
-  /// kLocality: 3 for the L1 cache, 2 for the L2 cache.
-  template <int kLocality = 3>
   HWY_INLINE void fetch() {
-    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) {
-      LAMINA_UNROLL
-      for (std::size_t p = 0; p < kPanels; ++p) __builtin_prefetch(at_ + p * stride_, 0, kLocality);
+    if (to_ == Cache::kL1) {
+      fetch_lines<Cache::kL1>();
+    } else {
+      fetch_lines<Cache::kL2>();
     }
   }
 
  private:
+  template <Cache kTo>
+  HWY_INLINE void fetch_lines() {
+    for (std::size_t i = 0; i < lines_; ++i, at_ += kAlignment) {
+      LAMINA_UNROLL
+      for (std::size_t p = 0; p < kPanels; ++p) __builtin_prefetch(at_ + p * stride_, 0, kLocality<kTo>);
+    }
+  }
+
   std::byte const* at_ = nullptr;
   std::byte const* end_ = nullptr;
   std::size_t stride_ = 0;
   std::size_t lines_ = 0;  // at a time and of each panel
+  Cache to_ = Cache::kL1;
 };
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
@@ -95,23 +108,23 @@ struct Lanes {
     return panel[v / kVectors * stride + b];
   }
   /// Asks for kBytes of each panel from `offset` on, which may lie beyond its end.
-  template <std::size_t kBytes>
+  template <std::size_t kBytes, Cache kTo>
   HWY_INLINE void prefetch(std::size_t offset) const {
     for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
       auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset;
-      for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, 3);
+      for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, kLocality<kTo>);
     }
   }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: with kWithin, what lies
-/// so many bytes further in each, as streams through memory do; else, of more than two rows, the next panels, which
-/// travel while several tiles pass.
-template <std::size_t R, std::size_t kWithin, std::size_t kBytes, class L>
+/// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: what lies ahead in its
+/// streams, if it has any that ask; else, of more than two rows, the next panels, which travel while several tiles
+/// pass.
+template <std::size_t R, dot::Streams kStreams, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, WeightsAhead<1>& ahead, std::size_t offset) {
-  if constexpr (kWithin != 0) {
-    lanes.template prefetch<kBytes>(offset + kWithin);
+  if constexpr (kStreams.ahead != 0) {
+    lanes.template prefetch<kBytes, kStreams.to>(offset + kStreams.ahead);
   } else if constexpr (R > 2) {
     ahead.fetch();
   }
