@@ -106,14 +106,21 @@ HWY_INLINE Ints reduce_rows(Ints const (&rows)[4], Op op) {
   return four;
 }
 
-/// The first 4 lanes of v to `to`.
-template <class D, class T>
-HWY_INLINE void store4(D d, hn::Vec<D> v, T* to) {
-  HWY_ALIGN T lanes[kLanes];
-  hn::Store(v, d, lanes);
-  std::memcpy(to, lanes, 4 * sizeof(T));
-}
+/// A number for each of four rows.
+using FourInts = hn::Vec<hn::FixedTag<std::int32_t, 4>>;
 
+#if defined(__x86_64__)
+/// The blocks of 16 bytes of a register added up.
+template <class D>
+HWY_INLINE FourInts add_blocks(D /*d*/, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return v;
+  } else {
+    hn::Half<D> const half;
+    return add_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+#else
 /// The bytes of a group, from a row a row to 4 columns of 4 rows.
 HWY_INLINE void interleave_rows(std::int8_t const (&q)[4][kActivationBlock], QuantizedBlock<4>& to) {
   hn::FixedTag<std::int32_t, 4> const tag;
@@ -136,49 +143,79 @@ HWY_INLINE void interleave_rows(std::int8_t const (&q)[4][kActivationBlock], Qua
     store(3, hn::InterleaveUpper(tag64, high01, high23));
   }
 }
+#endif
 
-/// One block of a whole group: what is one number a row is computed for the four side by side.
+/// Rounded activations to the bytes of a group; returns the rows' sums over the columns' two halves.
+HWY_INLINE std::pair<FourInts, FourInts> pack_rows(Ints const (&rounded)[4][kParts], QuantizedBlock<4>& to) {
+  IntTag const tag;
+#if defined(__x86_64__)
+  // Packing by 16 bytes gives 4 columns of the first row, of the second, ...: the group's order as it is.
+  auto const ones = hn::Set(dot::ByteTag(), 1);
+  Ints halves[2] = {hn::Zero(tag), hn::Zero(tag)};
+  LAMINA_UNROLL
+  for (std::size_t j = 0; j < kParts; ++j) {
+    auto const bytes = dot::pack16(dot::pack32(rounded[0][j].raw, rounded[1][j].raw),
+                                   dot::pack32(rounded[2][j].raw, rounded[3][j].raw));
+    hn::StoreU(Ints{bytes}, tag, reinterpret_cast<std::int32_t*>(to.q[j * kLanes / 4]));
+    Ints& half = halves[j * 2 / kParts];
+    half = hn::Add(half, Ints{dot::madd(dot::maddubs(ones.raw, bytes), dot::ones16())});
+  }
+  return {add_blocks(tag, halves[0]), add_blocks(tag, halves[1])};
+#else
+  hn::Rebind<std::int8_t, IntTag> const byte_tag;
+  HWY_ALIGN std::int8_t q[4][kActivationBlock];
+  Ints sums[2][4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    LAMINA_UNROLL
+    for (std::size_t j = 0; j < kParts; ++j) {
+      Ints& sum = sums[j * 2 / kParts][i];
+      sum = j % (kParts / 2) == 0 ? rounded[i][j] : hn::Add(sum, rounded[i][j]);
+      hn::StoreU(hn::DemoteTo(byte_tag, rounded[i][j]), byte_tag, q[i] + j * kLanes);
+    }
+  }
+  interleave_rows(q, to);
+  auto const add = [](Ints a, Ints b) HWY_ATTR { return hn::Add(a, b); };
+  return {reduce_rows(sums[0], add), reduce_rows(sums[1], add)};
+#endif
+}
+
+/// One block of a whole group: what is one number a row is computed for the four side by side. Rows that are zero or
+/// not finite are left to quantize_block.
 HWY_INLINE void quantize_block_of_four(float const* in, std::size_t stride, QuantizedBlock<4>& to) noexcept {
   FloatTag const tag;
-  IntTag const int_tag;
-  hn::Rebind<std::int8_t, IntTag> const byte_tag;
+  hn::FixedTag<std::int32_t, 4> const four;
+  hn::FixedTag<float, 4> const four_floats;
   dot::Floats values[4][kParts];
   Ints max_bits[4];  // of |x|; orders as the floats do, infinity and NaN last
   LAMINA_UNROLL
   for (std::size_t i = 0; i < 4; ++i) max_bits[i] = load_block(in + i * stride, values[i]);
-  Ints const bits = reduce_rows(max_bits, [](Ints a, Ints b) HWY_ATTR { return hn::Max(a, b); });
-  auto const max = hn::BitCast(tag, bits);
-  auto const finite = hn::RebindMask(tag, hn::Lt(bits, hn::Set(int_tag, kInfinity)));
-  auto const keep = hn::And(finite, hn::Ge(max, hn::Set(tag, kSmallestActivation)));
-  auto const inverse = hn::Div(hn::Set(tag, 127.0F), max);
-  auto const kept = hn::BitCast(int_tag, hn::VecFromMask(tag, keep));
-  HWY_ALIGN std::int8_t q[4][kActivationBlock];
-  Ints sums[2][4];
-  auto const round_row = [&](std::size_t i, dot::Floats row_inverse, Ints row_kept) HWY_ATTR {
+  HWY_ALIGN std::int32_t lanes[kLanes];
+  hn::Store(reduce_rows(max_bits, [](Ints a, Ints b) HWY_ATTR { return hn::Max(a, b); }), IntTag(), lanes);
+  FourInts const bits = hn::Load(four, lanes);
+  auto const too_small = hn::Set(four, std::bit_cast<std::int32_t>(kSmallestActivation) - 1);
+  if (HWY_UNLIKELY(!hn::AllTrue(four, hn::And(hn::Gt(bits, too_small), hn::Lt(bits, hn::Set(four, kInfinity)))))) {
+    for (std::size_t i = 0; i < 4; ++i) quantize_block(in + i * stride, to, i);
+    return;
+  }
+  auto const max = hn::BitCast(four_floats, bits);
+  auto const highest = hn::Set(four_floats, 127.0F);
+  HWY_ALIGN float inverse[4];
+  hn::Store(hn::Div(highest, max), four_floats, inverse);
+  Ints rounded[4][kParts];
+  LAMINA_UNROLL
+  for (std::size_t i = 0; i < 4; ++i) {
+    auto const of_row = hn::Set(tag, inverse[i]);
     LAMINA_UNROLL
-    for (std::size_t j = 0; j < kParts; ++j) {
-      Ints const rounded = hn::And(hn::NearestInt(hn::Mul(values[i][j], row_inverse)), row_kept);
-      Ints& sum = sums[j * 2 / kParts][i];
-      sum = j % (kParts / 2) == 0 ? rounded : hn::Add(sum, rounded);
-      hn::StoreU(hn::DemoteTo(byte_tag, rounded), byte_tag, q[i] + j * kLanes);
-    }
-  };
-  round_row(0, hn::Broadcast<0>(inverse), hn::Broadcast<0>(kept));
-  round_row(1, hn::Broadcast<1>(inverse), hn::Broadcast<1>(kept));
-  round_row(2, hn::Broadcast<2>(inverse), hn::Broadcast<2>(kept));
-  round_row(3, hn::Broadcast<3>(inverse), hn::Broadcast<3>(kept));
-  interleave_rows(q, to);
-
-  auto const add = [](Ints a, Ints b) HWY_ATTR { return hn::Add(a, b); };
-  Ints const low = reduce_rows(sums[0], add), high = reduce_rows(sums[1], add);
-  auto const nan = hn::Set(tag, std::numeric_limits<float>::quiet_NaN());
-  auto const scale = hn::IfThenElse(finite, hn::IfThenElseZero(keep, hn::Div(max, hn::Set(tag, 127.0F))), nan);
-  store4(tag, scale, to.scale);
-  Ints const sum = hn::Add(low, high);
-  store4(tag, hn::Mul(hn::ConvertTo(tag, sum), scale), to.scaled_sum);
-  store4(int_tag, hn::ShiftLeft<3>(hn::Neg(sum)), to.minus_8_sum);
-  store4(int_tag, hn::ShiftLeft<5>(hn::Neg(low)), to.minus_32_sum[0]);
-  store4(int_tag, hn::ShiftLeft<5>(hn::Neg(high)), to.minus_32_sum[1]);
+    for (std::size_t j = 0; j < kParts; ++j) rounded[i][j] = hn::NearestInt(hn::Mul(values[i][j], of_row));
+  }
+  auto const [low, high] = pack_rows(rounded, to);
+  auto const scale = hn::Div(max, highest);
+  FourInts const sum = hn::Add(low, high);
+  hn::StoreU(scale, four_floats, to.scale);
+  hn::StoreU(hn::Mul(hn::ConvertTo(four_floats, sum), scale), four_floats, to.scaled_sum);
+  hn::StoreU(hn::ShiftLeft<3>(hn::Neg(sum)), four, to.minus_8_sum);
+  hn::StoreU(hn::ShiftLeft<5>(hn::Neg(low)), four, to.minus_32_sum[0]);
+  hn::StoreU(hn::ShiftLeft<5>(hn::Neg(high)), four, to.minus_32_sum[1]);
 }
 
 }  // namespace quantizing
