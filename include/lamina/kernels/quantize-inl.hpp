@@ -147,8 +147,8 @@ HWY_INLINE void interleave_rows(std::int8_t const (&q)[4][kActivationBlock], Qua
 
 /// Rounded activations to the bytes of a group; returns the rows' sums over the columns' two halves.
 HWY_INLINE std::pair<FourInts, FourInts> pack_rows(Ints const (&rounded)[4][kParts], QuantizedBlock<4>& to) {
-  IntTag const tag;
 #if defined(__x86_64__)
+  IntTag const tag;
   // Packing by 16 bytes gives 4 columns of the first row, of the second, ...: the group's order as it is.
   auto const ones = hn::Set(dot::ByteTag(), 1);
   Ints halves[2] = {hn::Zero(tag), hn::Zero(tag)};

@@ -53,7 +53,7 @@ class Cpu {
   /// One block for all: matrices in blocks of their own begin and end on small pages, since a huge page that is to be
   /// has to lie in one block when it is first touched. On Zen 4 a step of decoding with 1b Q4_0, a quarter of it on
   /// small pages, takes 1.10 times as long where reading gives 65 GB/s, 1.02 to 1.03 times (Q4_K) at 39.
-  Storage storage_for(std::span<MatrixShape const> shapes) const {
+  [[nodiscard]] Storage storage_for(std::span<MatrixShape const> shapes) const {
     std::optional<std::size_t> bytes = 0;
     for (MatrixShape const& m : shapes) {
       auto const of_one = packed_bytes(m.format, m.rows, m.cols);

@@ -120,7 +120,7 @@ class WeightLoader {
   }
 
  private:
-  typename B::Storage make_storage() const {
+  [[nodiscard]] typename B::Storage make_storage() const {
     std::vector<MatrixShape> shapes;
     for (TensorInfo const& tensor : checkpoint_.tensors()) {
       if (tensor.packed || tensor.dims.size() != 2) continue;
