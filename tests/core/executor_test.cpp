@@ -120,6 +120,24 @@ TEST_CASE("workers do take part") {
   CHECK(second_started);
 }
 
+TEST_CASE("task i is thread i's, the caller's being task 0, where all threads come") {
+  constexpr std::size_t kThreads = 4;
+  ThreadPool pool(kThreads);
+  std::vector<std::thread::id> first(kThreads);
+  for (std::size_t round = 0; round < 50; ++round) {
+    std::vector<std::thread::id> ran(kThreads);
+    std::atomic<std::size_t> arrived{0};
+    pool.run(kThreads, [&](std::size_t i) {
+      ran[i] = std::this_thread::get_id();
+      arrived.fetch_add(1);
+      while (arrived < kThreads) std::this_thread::yield();  // so that no thread has two tasks
+    });
+    if (round == 0) first = ran;
+    REQUIRE(ran == first);
+    REQUIRE(ran[0] == std::this_thread::get_id());
+  }
+}
+
 TEST_CASE("a thread count outside 1 to 1024 is an Error that names it") {
   CHECK_THROWS_WITH_AS(ThreadPool(0), "ThreadPool: 0 threads, expected 1 to 1024", lamina::Error);
   CHECK_THROWS_WITH_AS(ThreadPool(1025), "ThreadPool: 1025 threads, expected 1 to 1024", lamina::Error);
