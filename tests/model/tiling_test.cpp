@@ -1,6 +1,7 @@
 // How operations are cut: every cut covers all of it once.
 #include <algorithm>
 #include <atomic>
+#include <utility>
 #include <vector>
 
 #include "lamina/model/tiling.hpp"
@@ -28,6 +29,35 @@ TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
           }
         };
         detail::for_each_tile(pool, grid, body);
+        CHECK(std::ranges::all_of(seen, [](auto const& count) { return count == 1; }));
+      }
+    }
+  }
+}
+
+TEST_CASE("threads have bands of rows, and go through weights once for all tiles of a band") {
+  detail::Bands const even{.row_tiles = 4, .chunks = 3, .n_bands = 2};
+  REQUIRE(even.size() == 12);
+  for (std::size_t i = 0; i < 12; ++i) {
+    CHECK(even[i].row_tile == i / 6 * 2 + i % 2);
+    CHECK(even[i].chunk == i % 6 / 2);
+  }
+  // Bands of 1 and 2 tiles.
+  detail::Bands const odd{.row_tiles = 3, .chunks = 2, .n_bands = 2};
+  std::vector<std::pair<std::size_t, std::size_t>> places;
+  for (std::size_t i = 0; i < odd.size(); ++i) places.emplace_back(odd[i].row_tile, odd[i].chunk);
+  CHECK(places == decltype(places){{0, 0}, {0, 1}, {1, 0}, {2, 0}, {1, 1}, {2, 1}});
+}
+
+TEST_CASE("runs cover what they are to cover once, whatever the work and the threads") {
+  for (std::size_t const threads : {1u, 2u, 3u, 40u}) {
+    ThreadPool pool(threads);
+    for (std::size_t const n : {0u, 1u, 2u, 7u, 64u, 1000u}) {
+      for (std::size_t const work : {0u, 1u << 16, 1u << 20, 1u << 30}) {
+        std::vector<std::atomic<int>> seen(n);
+        detail::for_each_run(pool, n, work, [&](std::size_t first, std::size_t last) {
+          for (std::size_t i = first; i < last; ++i) ++seen[i];
+        });
         CHECK(std::ranges::all_of(seen, [](auto const& count) { return count == 1; }));
       }
     }

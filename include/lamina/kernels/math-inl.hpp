@@ -42,6 +42,19 @@ HWY_INLINE void for_each_run(std::size_t n, Body&& body) {
   for (; i < n; ++i) body(one, i);
 }
 
+/// Asks for the lines of n floats that will be written. x86 has an instruction that takes them from other cores' caches
+/// at once; GCC emits it for none of our targets, though every CPU that has them executes or ignores it.
+HWY_INLINE void ask_to_write(float const* p, std::size_t n) {
+  constexpr std::size_t kLine = kAlignment / sizeof(float);
+  for (std::size_t i = 0; i < n; i += kLine) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(p[i]));
+#else
+    __builtin_prefetch(p + i, 1);
+#endif
+  }
+}
+
 /// Rounded once, and not to be fused with an addition that follows. See reference::product.
 template <class V>
 HWY_INLINE V product(V a, V b) {

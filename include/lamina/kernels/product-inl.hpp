@@ -34,12 +34,6 @@ HWY_INLINE void finish(float const* sums, Epilogue epilogue, float* y) {
 template <std::size_t V>
 inline constexpr std::size_t kWidthInPanel = std::min(V, kVectors) * kLanes;
 
-template <std::size_t kBytes>
-HWY_INLINE void ask_to_write(float const* y) {
-  LAMINA_UNROLL
-  for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(reinterpret_cast<char const*>(y) + i, 1);
-}
-
 /// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
 /// misses the caches holds up those of the next tile (Zen 5: 2 to 4 %).
 template <std::size_t R, std::size_t V>
@@ -48,7 +42,7 @@ HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_
   for (std::size_t r = 0; r < R; ++r) {
     float const* y = p.y.row(first_row + r).data() + vector * kLanes;
     for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, y += panel_step * kPanelRows) {
-      ask_to_write<kWidth * sizeof(float)>(y);
+      ask_to_write(y, kWidth);
     }
   }
 }
@@ -138,7 +132,7 @@ void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, 
   constexpr std::size_t kSums = R * V * kLanes;
   for (; s.last_row - row >= R; row += R, sums += kSums) {
     if (s.is_last) ask_for_outputs<R, V>(p, s.vector, 1, row);
-    ask_to_write<kSums * sizeof(float)>(sums + kSums);
+    ask_to_write(sums + kSums, kSums);
     ahead.start();
     Tiles::template add_unpacked<R, V>(p, s, row, ahead, sums);
     if (s.is_last) write_tile<R, V>(p, s.vector, 1, row, sums);

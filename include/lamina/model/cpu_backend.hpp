@@ -332,29 +332,30 @@ class Cpu {
     }
   }
 
-  /// Tiles are numbered item by item, within it KV head by KV head, within it by rows.
+  /// Tiles are numbered item by item, within it by rows, so that threads have the rows whose queries they computed, and
+  /// within those KV head by KV head.
   static Tile tile_at(Step const& s, std::size_t n_kv_heads, std::size_t index) noexcept {
     Tile tile;
     for (;; ++tile.item) {
-      std::size_t const per_head = div_ceil(s.items[tile.item].n_rows, kAttendRows);
-      if (index < per_head * n_kv_heads) {
-        tile.kv_head = index / per_head;
-        tile.first = index % per_head * kAttendRows;
-        tile.n_rows = std::min(kAttendRows, s.items[tile.item].n_rows - tile.first);
+      std::size_t const n_rows = s.items[tile.item].n_rows;
+      std::size_t const of_item = div_ceil(n_rows, kAttendRows) * n_kv_heads;
+      if (index < of_item) {
+        tile.kv_head = index % n_kv_heads;
+        tile.first = index / n_kv_heads * kAttendRows;
+        tile.n_rows = std::min(kAttendRows, n_rows - tile.first);
         return tile;
       }
-      index -= per_head * n_kv_heads;
+      index -= of_item;
     }
   }
   /// To the next tile; beyond the last one it is not to be used.
   static void advance(Tile& tile, Step const& s, std::size_t n_kv_heads) noexcept {
+    if (++tile.kv_head < n_kv_heads) return;
+    tile.kv_head = 0;
     tile.first += tile.n_rows;
     if (tile.first == s.items[tile.item].n_rows) {
       tile.first = 0;
-      if (++tile.kv_head == n_kv_heads) {
-        tile.kv_head = 0;
-        if (++tile.item == s.items.size()) return;
-      }
+      if (++tile.item == s.items.size()) return;
     }
     tile.n_rows = std::min(kAttendRows, s.items[tile.item].n_rows - tile.first);
   }
