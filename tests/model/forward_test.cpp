@@ -213,20 +213,23 @@ M mixed(RandomModel const& one, RandomModel const& other, std::string_view part,
   return model;
 }
 
-TEST_CASE("an FFN of any width and any formats: the same bits in any chunks, with any number of threads") {
+TEST_CASE("an FFN of any width, and any mixture of formats: the same bits in any chunks, with any number of threads") {
   struct Case {
     RandomModel most;
-    Format down;
+    Format other;
+    std::string_view part = "ffn_down";
   };
   // 150 columns end within a panel and within 32 columns, 416 are tasks of several steps; 300 rows are two tiles.
   for (Case const& c : {Case{{.ffn_dim = 150}, Format::kF32}, Case{{.format = Format::kQ8_0}, Format::kQ8_0},
                         Case{{.format = Format::kQ8_0, .ffn_dim = 416}, Format::kF32},
-                        Case{{.format = Format::kF16, .ffn_dim = 416}, Format::kQ4_0}}) {
+                        Case{{.format = Format::kF16, .ffn_dim = 416}, Format::kQ4_0},
+                        Case{{.format = Format::kQ8_0}, Format::kF16, "attn_v"},
+                        Case{{.format = Format::kF16}, Format::kQ8_0, "ffn_up"}}) {
     RandomModel most = c.most;
     most.n_ctx = 512;
     RandomModel other = most;
-    other.format = c.down;
-    auto const load = [&](std::size_t threads) { return mixed(most, other, "ffn_down", threads); };
+    other.format = c.other;
+    auto const load = [&](std::size_t threads) { return mixed(most, other, c.part, threads); };
     auto const tokens = random_tokens(300, 107);
     Bits const expected = run(load(1), tokens, 300);
     for (std::size_t const threads : {1u, 3u}) {

@@ -95,7 +95,7 @@ class Cpu {
   template <bool kBias>
   void project_qkv(Layer const& layer, float eps, Step& s) const {
     PackedView const w[] = {layer.q.view(), layer.k.view(), layer.v.view()};
-    normalize(layer.attn_norm, eps, any_quantized(w), s);
+    normalize(layer.attn_norm, eps, w, s);
     MatrixView<float> const y[] = {s.q, s.k, s.v};
     if constexpr (kBias) {
       // y = bias, then y = y + w x: one rounding for the addition, and no kernel of its own.
@@ -153,7 +153,7 @@ class Cpu {
 
   void gate_up(Layer const& layer, float eps, Step& s) const {
     PackedView const w[] = {layer.gate.view(), layer.up.view()};
-    normalize(layer.ffn_norm, eps, any_quantized(w), s);
+    normalize(layer.ffn_norm, eps, w, s);
     bool const quantize = is_quantized(layer.down);
     Activations const h{s.h, s.h_q8};
     // A unit is 32 columns of gate and of up: two panels of each, and one block of the next product's activations.
@@ -236,10 +236,10 @@ class Cpu {
 
   static bool is_quantized(Matrix const& w) noexcept { return traits(w.view().format).quantized; }
   static bool any_quantized(std::span<PackedView const> w) noexcept {
-    for (PackedView const& one : w) {
-      if (traits(one.format).quantized) return true;
-    }
-    return false;
+    return std::ranges::any_of(w, [](PackedView const& one) { return traits(one.format).quantized; });
+  }
+  static bool all_quantized(std::span<PackedView const> w) noexcept {
+    return std::ranges::all_of(w, [](PackedView const& one) { return traits(one.format).quantized; });
   }
   [[nodiscard]] std::size_t tile_rows(std::span<PackedView const> w) const noexcept {
     bool const quantized = any_quantized(w);
@@ -261,15 +261,19 @@ class Cpu {
     });
   }
 
-  /// Whole groups of int8 rows together, while they are in the L1 cache.
-  void normalize(Vector const& norm, float eps, bool quantize, Step& s) const {
+  /// What the products with `w` read: whole groups of int8 rows together, while they are in the L1 cache. Floats that
+  /// no product reads are all written to the first rows of a run, which stay in the cache (Zen 4: prefill 1.005 times).
+  void normalize(Vector const& norm, float eps, std::span<PackedView const> w, Step& s) const {
+    bool const quantize = any_quantized(w);
+    bool const keep = !all_quantized(w);
     detail::for_each_run(*executor_, div_ceil(s.rows(), kActivationRows), s.rows() * s.x.cols * kElementWork,
                          [&](std::size_t first, std::size_t last) {
                            for (std::size_t r = first * kActivationRows; r < last * kActivationRows;
                                 r += kActivationRows) {
                              std::size_t const n = std::min(kActivationRows, s.rows() - r);
-                             kernels_->rms_norm(s.x.slice(r, n), norm.span(), eps, s.h.slice(r, n));
-                             if (quantize) kernels_->quantize_rows(s.h.slice(r, n), s.h_q8, r, 0);
+                             auto const h = s.h.slice(keep ? r : first * kActivationRows, n);
+                             kernels_->rms_norm(s.x.slice(r, n), norm.span(), eps, h);
+                             if (quantize) kernels_->quantize_rows(h, s.h_q8, r, 0);
                            }
                          });
   }
