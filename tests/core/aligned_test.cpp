@@ -54,4 +54,25 @@ TEST_CASE("an arena hands out disjoint aligned parts and takes all of them back"
   CHECK(Arena().capacity() == 0);
 }
 
+TEST_CASE("an arena that was moved from has nothing, and what was taken stays where it is") {
+  Arena first(256);
+  auto const taken = first.take<std::byte>(64);
+  taken[0] = std::byte{7};
+  Arena second(std::move(first));
+  CHECK(second.used() == 64);
+  CHECK(taken[0] == std::byte{7});
+  Arena third(64);
+  third = std::move(second);
+  CHECK(third.room() == 192);
+  CHECK(taken[0] == std::byte{7});
+  for (Arena const* const moved : {&first, &second}) {  // NOLINT(bugprone-use-after-move): what it is then is checked
+    CHECK(moved->capacity() == 0);
+    CHECK(moved->room() == 0);
+    CHECK_FALSE(moved->fits<std::byte>(1));
+  }
+  CHECK(third.fits<float>(48));
+  CHECK_FALSE(third.fits<float>(49));
+  CHECK_FALSE(third.fits<float>(std::numeric_limits<std::size_t>::max() - 1));  // bytes would wrap to few
+}
+
 }  // namespace

@@ -169,7 +169,7 @@ TEST_CASE("more panels than a few rows follow side by side") {
 
 TEST_CASE("a panel and a few rows that do not fit the L1 cache together") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t const rows : {1u, 2u, 4u}) check_case({t.format, 7 * 16 + 5, 4352, rows});
+    for (std::size_t const rows : {1u, 2u, 4u}) check_case({t.format, 10 * 16 + 5, 4352, rows});
   }
 }
 

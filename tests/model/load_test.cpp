@@ -2,9 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -189,6 +192,58 @@ TEST_CASE("all matrices lie in one block of memory, whatever they are converted 
       CHECK(w.storage.used() == bytes);
     }
   }
+}
+
+TEST_CASE("memory is taken for the matrices that the model has, not for others in the file") {
+  Serial serial;
+  std::vector<float> const unused(1'000'000);
+  auto const checkpoint = random_checkpoint({}, [&](GgufWriter& writer) {
+    writer.add("unused.weight", Format::kF32, {1, unused.size()}, std::as_bytes(std::span(unused)));
+    writer.add("blk.2.attn_q.weight", Format::kF32, {1, unused.size()}, std::as_bytes(std::span(unused)));
+  });
+  std::size_t asked = 0;
+  auto const choose = [&](Format stored, std::size_t rows, std::size_t) {
+    CHECK(rows != unused.size());
+    ++asked;
+    return stored;
+  };
+  Cpu<Serial> backend(serial);
+  auto const w = load_weights<Llama>(checkpoint, read_config(checkpoint, "llama", Llama::tensors), backend, choose, {});
+  CHECK(asked > 0);
+  CHECK(w.storage.room() == 0);
+  CHECK(w.storage.capacity() < unused.size());
+}
+
+TEST_CASE("a backend without memory for all matrices in one place loads each for itself") {
+  struct Scattered : Cpu<Serial> {
+    using Cpu<Serial>::Cpu;
+    [[nodiscard]] Storage storage_for(std::span<MatrixShape const> /*shapes*/) const { throw std::bad_alloc(); }
+  };
+  Serial serial;
+  auto const checkpoint = random_checkpoint({.format = Format::kQ8_0});
+  auto const config = read_config(checkpoint, "llama", Llama::tensors);
+  auto const choose = [](Format stored, std::size_t, std::size_t) { return stored; };
+  Cpu<Serial> together(serial);
+  Scattered scattered(serial);
+  auto const a = load_weights<Llama>(checkpoint, config, together, choose, {});
+  auto const b = load_weights<Llama>(checkpoint, config, scattered, choose, {});
+  CHECK(b.storage.capacity() == 0);
+  PackedView const x = a.layers[1].down.view(), y = b.layers[1].down.view();
+  REQUIRE(x.bytes() == y.bytes());
+  CHECK(std::memcmp(x.data, y.data, x.bytes()) == 0);
+}
+
+TEST_CASE("what a kernel table wants products in is what memory is taken for") {
+  Serial serial;
+  KernelTable fast = reference_kernels();
+  fast.target = Target::kAvx3Bf16;  // whose products want F16 as BF16; nothing is computed here
+  auto const checkpoint = random_checkpoint({.format = Format::kF16});
+  Cpu<Serial> backend(std::shared_ptr<Serial>(std::shared_ptr<void>(), &serial), fast);
+  auto const choose = [](Format stored, std::size_t, std::size_t) { return stored; };
+  auto const w = load_weights<Llama>(checkpoint, read_config(checkpoint, "llama", Llama::tensors), backend, choose, {});
+  CHECK(w.layers[0].q.view().format == Format::kBF16);
+  CHECK(w.embedding.view().format == Format::kF16);
+  CHECK(w.storage.room() == 0);
 }
 
 TEST_CASE("progress counts every weight once, and may end the load") {

@@ -95,6 +95,15 @@ class Arena {
  public:
   Arena() = default;
   explicit Arena(std::size_t bytes) : block_(bytes) {}
+  /// What was taken stays where it is. The other one is empty.
+  Arena(Arena&& other) noexcept : block_(std::move(other.block_)), used_(std::exchange(other.used_, 0)) {}
+  Arena& operator=(Arena&& other) noexcept {
+    Arena taken(std::move(other));
+    std::swap(block_, taken.block_);
+    std::swap(used_, taken.used_);
+    return *this;
+  }
+  ~Arena() = default;
 
   /// Bytes that n elements of T take, padding included. Sum these to size an arena.
   template <class T>
@@ -103,12 +112,12 @@ class Arena {
   }
 
   /// n elements of T on a 64-byte boundary; their contents are left over from earlier use.
-  /// Precondition: they fit (the arena was sized with bytes_for).
+  /// Precondition: they fit.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] std::span<T> take(std::size_t n) noexcept {
+    assert(fits<T>(n));
     std::size_t const bytes = bytes_for<T>(n);
-    assert(bytes <= room());
     auto* p = reinterpret_cast<T*>(block_.data() + used_);
     used_ += bytes;
     return {p, n};
@@ -119,6 +128,10 @@ class Arena {
   [[nodiscard]] std::size_t capacity() const noexcept { return block_.size(); }
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] std::size_t room() const noexcept { return block_.size() - used_; }
+  template <class T>
+  [[nodiscard]] bool fits(std::size_t n) const noexcept {
+    return n <= room() / sizeof(T) && bytes_for<T>(n) <= room();
+  }
 
  private:
   AlignedBuffer<std::byte> block_;

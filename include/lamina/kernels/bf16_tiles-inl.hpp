@@ -34,17 +34,17 @@ struct Bf16Tiles {
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V, dot::Streams kStreams>
+  template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   LAMINA_BF16 static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step,
-                                            std::size_t first_row, WeightsAhead<1>& next, float* out) noexcept {
-    WeightsAhead<1> ahead = next;  // a copy stays in registers
+                                            std::size_t first_row, TileAhead& next, float* out) noexcept {
+    TileAhead ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* const x = p.x.f32.data + first_row * p.x.f32.stride;
     alignas(kAlignment) std::int32_t pairs[R][kColumns / 2];  // of columns of each row, as bfloat16
     Floats acc[R][V];
     clear(acc);
     for (std::size_t k = 0; k < p.w.cols; k += kColumns) {
-      ask<R, kStreams, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
+      ask<R, kAhead, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
       std::size_t const n = std::min(kColumns, p.w.cols - k);
       for (std::size_t r = 0; r < R; ++r) _mm512_store_si512(pairs[r], round(x + r * p.x.f32.stride + k, n));
       for (std::size_t i = 0; i + 2 <= n; i += 2) add_columns<2>(lanes, k + i, pairs, i / 2, acc);

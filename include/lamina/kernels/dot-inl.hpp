@@ -49,14 +49,21 @@ inline constexpr bool kStartsAnywhere = false;
 /// chains leave no room for a late operand.
 inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
-enum class Cache : std::uint8_t { kL1, kL2 };
+enum class Cache : std::uint8_t { kL1, kL2, kByCore };
+
+/// What a stream asks for: what lies so many bytes further in it, 0: nothing; and into which cache, kL1 or kL2.
+struct Ahead {
+  std::size_t bytes = 0;
+  Cache to = Cache::kL1;
+
+  friend constexpr bool operator==(Ahead const&, Ahead const&) = default;
+};
 
 /// Few rows are bound by reading the weights: a tile then takes some panels side by side, each a stream through
-/// memory, and may ask for what lies `ahead` bytes further in each.
+/// memory.
 struct Streams {
   std::size_t panels = 0;
-  std::size_t ahead = 0;  // 0: asks for nothing
-  Cache to = Cache::kL1;
+  Ahead ahead = {};
 
   friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
@@ -72,16 +79,16 @@ inline constexpr std::size_t kStreamRows = 4;
 /// Q4_K 0.95, 0.86, 0.88; Q6_K 0.92, 0.88, 0.83; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.02. Four rows of
 /// Q4_0: 0.8.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, 1536}, {4, 1536}, {0, 0}, {2, 3072}}};
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{{{2, 3072}, {2, 3072}, {0, 0}, {2, 3072}}};
+inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, {1536}}, {4, {1536}}, {}, {2, {3072}}}};
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{{{2, {3072}}, {2, {3072}}, {}, {2, {3072}}}};
 /// BF16, one row, 4 long streams without prefetches as 1: 1 KiB ahead 1.08 to 1.15, 1.5 KiB 1.05 to 1.09, 2.3 KiB 1.01;
 /// two rows 1.2 times what two streams with 1 KiB give.
-inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, 1024}, {4, 1536}}};
+inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, {1024}}, {4, {1536}}}};
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.
 inline constexpr std::size_t kStreamPanels = 8;
-inline constexpr std::array<Streams, 2> kStreams{{{kVectors <= 2 ? 4 : 1, 0}, {kVectors <= 2 ? 2 : 1, 1024}}};
+inline constexpr std::array<Streams, 2> kStreams{{{kVectors <= 2 ? 4 : 1}, {kVectors <= 2 ? 2 : 1, {1024}}}};
 inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
@@ -92,7 +99,7 @@ inline constexpr auto kStreamsOfFloats = kStreams;
 /// 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93 and 0.63. Two rows 1.06 to 1.47. Four rows by one stream
 /// with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8 to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1
 /// times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}, {0, 0}, {1, 6144, Cache::kL2}}};
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1}, {1}, {}, {1, {6144, Cache::kL2}}}};
 /// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
 /// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
 /// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
@@ -100,14 +107,13 @@ inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1, 0}, {1, 0}
 /// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10; by two streams 0.83 to 1.0 of that. Four rows by two streams
 /// 1.12 to 1.24, with 3 KiB ahead into the L2 cache 1.02 to 1.1 times that; by four streams 0.85 to 0.94.
 inline constexpr std::size_t kCrowdedBytes = std::size_t{36} << 10;
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
-    {{4, 0}, {4, 0}, {0, 0}, {2, 3072, Cache::kL2}}};
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{{{4}, {4}, {}, {2, {3072, Cache::kL2}}}};
 /// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; by four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two). Four rows
 /// 1.04 to 1.07, with 6 KiB ahead into the L2 cache 0.82 to 0.93 times that.
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2, 0}, {2, 0}, {0, 0}, {2, 0}}};
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {}, {2}}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
 /// as soon as memory gives more than 30 GB/s a core.
-inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4, 0}, {4, 0}}};
+inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4}, {4}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 

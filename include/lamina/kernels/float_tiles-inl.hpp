@@ -59,10 +59,10 @@ struct FloatTiles {
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V, dot::Streams kStreams>
+  template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                WeightsAhead<1>& next, float* out) noexcept {
-    WeightsAhead<1> ahead = next;  // a copy stays in registers
+                                TileAhead& next, float* out) noexcept {
+    TileAhead ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
     std::size_t const stride = p.x.f32.stride;
@@ -70,7 +70,7 @@ struct FloatTiles {
     clear(acc);
     std::size_t k = 0;
     for (; k + kColumns <= p.w.cols; k += kColumns) {
-      ask<R, kStreams, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
+      ask<R, kAhead, kColumns * sizeof(typename F::PanelBlock)>(lanes, ahead, k * sizeof(typename F::PanelBlock));
       for (std::size_t i = 0; i < kColumns; ++i) add_column(lanes, k + i, x, stride, acc);
     }
     for (; k < p.w.cols; ++k) add_column(lanes, k, x, stride, acc);

@@ -67,20 +67,20 @@ HWY_INLINE void write_tile(Product const& p, std::size_t vector, std::size_t pan
 }
 
 /// Computes a tile and writes it to y.
-template <class Tiles, std::size_t R, std::size_t V, dot::Streams kStreams>
+template <class Tiles, std::size_t R, std::size_t V, dot::Ahead kAhead>
 void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-              WeightsAhead<1>& ahead) noexcept {
+              TileAhead& ahead) noexcept {
   alignas(kAlignment) float sums[R * V * kLanes];
   if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, panel_step, first_row);
   ahead.start();
-  Tiles::template tile<R, V, kStreams>(p, vector, panel_step, first_row, ahead, sums);
+  Tiles::template tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, sums);
   write_tile<R, V>(p, vector, panel_step, first_row, sums);
 }
 
 /// How R rows of a product are read, where these are all its rows; panels 0: cut as for many.
 template <std::size_t R, std::size_t N>
 constexpr dot::Streams of_rows(std::array<dot::Streams, N> const& streams) {
-  return R <= N ? streams[std::min(R, N) - 1] : dot::Streams{0, 0};
+  return R <= N ? streams[std::min(R, N) - 1] : dot::Streams{};
 }
 template <class Tiles, std::size_t R, Core kCore>
 inline constexpr dot::Streams kStreamsOf =
@@ -94,10 +94,9 @@ inline constexpr dot::Streams kCrowdedStreamsOf =
 /// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: three
 /// rows that ask for the next panel instead take 1.1 times as long (Zen 3).
 template <class Tiles, std::size_t R, std::size_t V>
-void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last,
-               WeightsAhead<1>& ahead) noexcept {
-  constexpr dot::Streams kStreams = R > 2 ? dot::Streams{} : kStreamsOf<Tiles, R, Core::kAny>;
-  for (; last - first >= R; first += R) one_tile<Tiles, R, V, kStreams>(p, vector, 1, first, ahead);
+void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last, TileAhead& ahead) noexcept {
+  constexpr dot::Ahead kAhead = R > 2 ? dot::Ahead{} : kStreamsOf<Tiles, R, Core::kAny>.ahead;
+  for (; last - first >= R; first += R) one_tile<Tiles, R, V, kAhead>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
     if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
   }
@@ -126,9 +125,8 @@ struct Segment {
 
 /// Rows [row, last_row) over a segment: R at a time, the rest in smaller tiles. sums: of those tiles, one after the
 /// other.
-template <std::size_t R, class Tiles, std::size_t V, std::size_t kPanels>
-void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, WeightsAhead<kPanels>& ahead,
-                 float* sums) noexcept {
+template <std::size_t R, class Tiles, std::size_t V, class Ahead>
+void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, Ahead& ahead, float* sums) noexcept {
   constexpr std::size_t kSums = R * V * kLanes;
   for (; s.last_row - row >= R; row += R, sums += kSums) {
     if (s.is_last) ask_for_outputs<R, V>(p, s.vector, 1, row);
@@ -159,7 +157,7 @@ void many_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
     bool const is_last = k + n == units;
     std::byte const* const next = is_last ? panel + kPanels * p.w.panel_bytes : panel + (k + n) * unit_bytes;
     std::size_t const steps = div_ceil(last - first, R) * n;
-    WeightsAhead<kPanels> ahead(next, kSegmentUnits * unit_bytes, p.w.panel_bytes, steps, Cache::kL2);
+    WeightsAhead<kPanels, Cache::kL2> ahead(next, kSegmentUnits * unit_bytes, p.w.panel_bytes, steps, p.core);
     add_segment<R>(p, Segment<Tiles, V>{w, k, n, is_last, vector, first, last}, first, ahead, sums);
   }
 }
@@ -177,10 +175,7 @@ void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::si
   }
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
   std::byte const* const after = p.w.data + p.w.panel_bytes * vector / kVectors + bytes;
-  // Into the L1 cache they are in the way of what Zen 4 reads there, two threads, by 2,048 and 8,192 columns: 8 rows of
-  // Q4_0 1.17, Q4_K 1.06, Q6_K 1.3, Q8_0 1.75 times as fast so, 4 of F16 and BF16 1.4, 16 of Q8_0 1.25; from 24 on 1.0.
-  Cache const to = p.core == Core::kZen4 ? Cache::kL2 : Cache::kL1;
-  WeightsAhead<1> ahead(after, bytes, 0, div_ceil(last - first, R) * Tiles::steps(p.w), to);
+  TileAhead ahead(after, bytes, 0, div_ceil(last - first, R) * Tiles::steps(p.w), p.core);
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
@@ -196,15 +191,15 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
 /// Panels [panel, end) times R rows, all there are: several panels at a time, each of another stream through memory.
 template <class Tiles, std::size_t R, dot::Streams kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
-  WeightsAhead<1> ahead;
+  TileAhead ahead;
   while (end - panel >= kStreams.panels) {
     std::size_t const length = std::min((end - panel) / kStreams.panels, dot::kStreamPanels);
     for (std::size_t i = 0; i < length; ++i) {
-      one_tile<Tiles, R, kStreams.panels * kVectors, kStreams>(p, (panel + i) * kVectors, length, 0, ahead);
+      one_tile<Tiles, R, kStreams.panels * kVectors, kStreams.ahead>(p, (panel + i) * kVectors, length, 0, ahead);
     }
     panel += kStreams.panels * length;
   }
-  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors, kStreams>(p, panel * kVectors, 1, 0, ahead);
+  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors, kStreams.ahead>(p, panel * kVectors, 1, 0, ahead);
 }
 
 /// R rows that are all there are as streams, where Tiles has them for so many; else false.

@@ -179,8 +179,8 @@ HWY_INLINE std::pair<FourInts, FourInts> pack_rows(Ints const (&rounded)[4][kPar
 #endif
 }
 
-/// One block of a whole group: what is one number a row is computed for the four side by side. Rows that are zero or
-/// not finite are left to quantize_block.
+/// One block of a whole group: what is one number a row is computed for the four side by side. Where one of
+/// them is almost zero or not finite, all are left to quantize_block.
 HWY_INLINE void quantize_block_of_four(float const* in, std::size_t stride, QuantizedBlock<4>& to) noexcept {
   FloatTag const tag;
   hn::FixedTag<std::int32_t, 4> const four;

@@ -29,10 +29,10 @@ struct QuantizedTiles {
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 
   /// out: [R][V * kLanes]
-  template <std::size_t R, std::size_t V, dot::Streams kStreams>
+  template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                WeightsAhead<1>& next, float* out) noexcept {
-    WeightsAhead<1> ahead = next;  // a copy stays in registers
+                                TileAhead& next, float* out) noexcept {
+    TileAhead ahead = next;  // a copy stays in registers
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row, 0);
     std::size_t const blocks = p.w.cols / Format::kBlock;
@@ -40,7 +40,7 @@ struct QuantizedTiles {
     clear(sums);
     for (std::size_t b = 0; b < blocks; ++b) {
       for (std::size_t part = 0; part < kParts; ++part) {
-        ask<R, kStreams, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
+        ask<R, kAhead, kPartBytes>(lanes, ahead, b * sizeof(typename Format::PanelBlock) + part * kPartBytes);
         add_columns(PanelColumns<Steps, V>{lanes, b, part}, x, sums);
         x.advance();
       }

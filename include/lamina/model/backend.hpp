@@ -39,30 +39,34 @@ struct AttentionSpec {
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number
 /// load_matrix(stored, bytes, rows, cols, target, storage), map_matrix(panels) and load_vector(values) bring weights to
-/// the backend; storage_for(shapes) makes what loaded matrices lie in side by side, and both it and mapped panels stay
-/// where they are as long as the backend's model. product_format(format): what to load
-/// weights of a format as for products in the least time, with the same bits; tables of embeddings stay as they are.
+/// the backend; storage_for(shapes) makes what loaded matrices lie in side by side, or throws std::bad_alloc: then they
+/// are loaded with a Storage() that holds nothing. Matrices refer to the memory of a Storage, which stays where it is
+/// when the Storage moves; it and mapped panels stay as long as the backend's model. product_format(format): what to
+/// load weights of a format as for products in the least time, with the same bits; tables of embeddings stay as they
+/// are.
 template <class B>
-concept Backend = requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm,
-                           Format format, std::span<std::byte const> bytes, PackedView const& panels,
-                           std::span<MatrixShape const> shapes, typename B::Storage& storage,
-                           std::vector<float> const& values, std::size_t n, float eps,
-                           LayerWeights<typename B::Matrix, typename B::Vector> const& layer,
-                           std::span<double const> inv_freq, AttentionSpec const& spec, Step& step) {
-  { backend.storage_for(shapes) } -> std::same_as<typename B::Storage>;
-  { backend.load_matrix(format, bytes, n, n, format, storage) } -> std::same_as<typename B::Matrix>;
-  { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
-  { backend.load_vector(values) } -> std::same_as<typename B::Vector>;
-  { b.product_format(format) } -> std::same_as<Format>;
-  { b.kernels() } -> std::same_as<KernelTable const&>;  // those of the host, for what is computed at load
-  { b.rotations(inv_freq, step) };
-  { b.embed(w, step) };
-  { b.template project_qkv<true>(layer, eps, step) };
-  { b.attend(layer, spec, step) };
-  { b.project_add(layer, step) };
-  { b.gate_up(layer, eps, step) };
-  { b.down_add(layer, step) };
-  { b.logits(norm, w, eps, step) } -> std::same_as<std::size_t>;
-} && std::constructible_from<typename B::Workspace, ModelConfig const&, WorkspaceOptions const&>;
+concept Backend =
+    requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm, Format format,
+             std::span<std::byte const> bytes, PackedView const& panels, std::span<MatrixShape const> shapes,
+             typename B::Storage& storage, std::vector<float> const& values, std::size_t n, float eps,
+             LayerWeights<typename B::Matrix, typename B::Vector> const& layer, std::span<double const> inv_freq,
+             AttentionSpec const& spec, Step& step) {
+      { backend.storage_for(shapes) } -> std::same_as<typename B::Storage>;
+      { backend.load_matrix(format, bytes, n, n, format, storage) } -> std::same_as<typename B::Matrix>;
+      { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
+      { backend.load_vector(values) } -> std::same_as<typename B::Vector>;
+      { b.product_format(format) } -> std::same_as<Format>;
+      { b.kernels() } -> std::same_as<KernelTable const&>;  // those of the host, for what is computed at load
+      { b.rotations(inv_freq, step) };
+      { b.embed(w, step) };
+      { b.template project_qkv<true>(layer, eps, step) };
+      { b.attend(layer, spec, step) };
+      { b.project_add(layer, step) };
+      { b.gate_up(layer, eps, step) };
+      { b.down_add(layer, step) };
+      { b.logits(norm, w, eps, step) } -> std::same_as<std::size_t>;
+    } &&
+    std::default_initializable<typename B::Storage> && std::movable<typename B::Storage> &&
+    std::constructible_from<typename B::Workspace, ModelConfig const&, WorkspaceOptions const&>;
 
 }  // namespace lamina::inline v0_1

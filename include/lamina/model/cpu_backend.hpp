@@ -57,7 +57,10 @@ class Cpu {
     std::optional<std::size_t> bytes = 0;
     for (MatrixShape const& m : shapes) {
       auto const of_one = packed_bytes(m.format, m.rows, m.cols);
-      if (of_one && bytes) bytes = checked_add(*bytes, Arena::bytes_for<std::byte>(*of_one));
+      if (!of_one) continue;  // loading it will say why
+      if (bytes) bytes = checked_add(*bytes, *of_one);
+      if (bytes) bytes = checked_add(*bytes, kAlignment - 1);
+      if (bytes) bytes = *bytes / kAlignment * kAlignment;
     }
     if (!bytes) throw std::bad_alloc();
     return Arena(*bytes);

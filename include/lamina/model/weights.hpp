@@ -26,7 +26,7 @@ namespace lamina::inline v0_1 {
 
 /// A matrix that will be loaded.
 struct MatrixShape {
-  Format format;  // that it will have
+  Format format;  // to load it as
   std::size_t rows, cols;
 };
 
@@ -96,19 +96,35 @@ class WeightLoader {
   WeightLoader(Checkpoint const& checkpoint, B& backend, Choose choose, LoadProgress const& progress)
       : checkpoint_(checkpoint), backend_(backend), choose_(std::move(choose)), progress_(progress) {
     for (TensorInfo const& tensor : checkpoint.tensors()) total_ += weights_of(tensor);
-    storage_ = make_storage();
+  }
+
+  /// Room for all matrices in one place, by the names under which they will be loaded, as far as there are such.
+  void reserve(std::string_view table, std::span<std::string const> matrices) {
+    std::vector<MatrixShape> shapes;
+    auto const add = [&](std::string_view name, auto const& packed_as) {
+      TensorInfo const* const tensor = checkpoint_.find(name);
+      if (tensor == nullptr || tensor->packed || tensor->dims.size() != 2) return;
+      auto const cols = static_cast<std::size_t>(tensor->dims[0]);
+      auto const rows = static_cast<std::size_t>(tensor->dims[1]);
+      shapes.push_back({packed_as(choose_(tensor->format, rows, cols)), rows, cols});
+    };
+    add(table, as_chosen);
+    for (std::string const& name : matrices) add(name, as_product());
+    try {
+      storage_ = backend_.storage_for(shapes);
+    } catch (std::bad_alloc const&) {
+      storage_ = {};  // each for itself, and whichever finds no room is named
+    }
   }
 
   /// For products. Panels stay in the file. Of anything else the file's pages are given back once packed, so that the
   /// weights are in memory once.
   Matrix matrix(std::string_view name, std::size_t rows, std::size_t cols) {
-    return load(name, rows, cols, [&](Format chosen) { return backend_.product_format(chosen); });
+    return load(name, rows, cols, as_product());
   }
 
   /// The same for a matrix whose rows are looked up.
-  Matrix table(std::string_view name, std::size_t rows, std::size_t cols) {
-    return load(name, rows, cols, [](Format chosen) { return chosen; });
-  }
+  Matrix table(std::string_view name, std::size_t rows, std::size_t cols) { return load(name, rows, cols, as_chosen); }
 
   /// What the matrices lie in, once all are loaded.
   typename B::Storage storage() { return std::move(storage_); }
@@ -120,19 +136,9 @@ class WeightLoader {
   }
 
  private:
-  [[nodiscard]] typename B::Storage make_storage() const {
-    std::vector<MatrixShape> shapes;
-    for (TensorInfo const& tensor : checkpoint_.tensors()) {
-      if (tensor.packed || tensor.dims.size() != 2) continue;
-      auto const cols = static_cast<std::size_t>(tensor.dims[0]);
-      auto const rows = static_cast<std::size_t>(tensor.dims[1]);
-      shapes.push_back({choose_(tensor.format, rows, cols), rows, cols});
-    }
-    try {
-      return backend_.storage_for(shapes);
-    } catch (std::bad_alloc const&) {
-      fail(Errc::kInvalidArgument, checkpoint_.source(), ": no memory for its ", shapes.size(), " matrices");
-    }
+  static Format as_chosen(Format chosen) noexcept { return chosen; }
+  [[nodiscard]] auto as_product() const noexcept {
+    return [this](Format chosen) { return backend_.product_format(chosen); };
   }
   static std::size_t weights_of(TensorInfo const& tensor) noexcept {
     std::size_t n = 1;  // fits: the bytes lie in the file
@@ -185,6 +191,28 @@ class WeightLoader {
 
 }  // namespace detail
 
+namespace detail {
+
+inline std::string layer_tensor(std::size_t layer, std::string_view part, std::string_view suffix) {
+  return "blk." + std::to_string(layer) + "." + std::string(part) + std::string(suffix);
+}
+
+/// Names of the matrices of a decoder but for its embedding, of as many layers as the file has.
+inline std::vector<std::string> product_matrices(Checkpoint const& checkpoint, TensorNames const& names,
+                                                 std::size_t n_layers) {
+  std::vector<std::string> all{std::string(names.output)};
+  for (std::size_t i = 0; i < n_layers; ++i) {
+    if (checkpoint.find(layer_tensor(i, names.attn_q, ".weight")) == nullptr) break;
+    for (std::string_view const part :
+         {names.attn_q, names.attn_k, names.attn_v, names.attn_output, names.ffn_gate, names.ffn_up, names.ffn_down}) {
+      all.push_back(layer_tensor(i, part, ".weight"));
+    }
+  }
+  return all;
+}
+
+}  // namespace detail
+
 /// Reads a decoder's weights into a backend. Throws Error that names file and tensor: kMissing, kShape, and
 /// kUnsupported where `choose` wants another format for a matrix that the file has packed.
 template <Architecture Arch, class B, class Choose>
@@ -194,11 +222,12 @@ auto load_weights(Checkpoint const& checkpoint, ModelConfig const& c, B& backend
   detail::WeightLoader<B, Choose> loader(checkpoint, backend, std::move(choose), progress);
   DecoderWeights<typename B::Storage, typename B::Matrix, typename B::Vector> w;
   if (std::ranges::any_of(checkpoint.tensors(), &TensorInfo::packed)) w.file = checkpoint;
+  loader.reserve(kNames.embedding, detail::product_matrices(checkpoint, kNames, c.n_layers));
   w.embedding = loader.table(kNames.embedding, c.n_vocab, c.dim);
   // Grown as tensors are found: a file that promises a million layers fails at the first missing one.
   for (std::size_t i = 0; i < c.n_layers; ++i) {
     auto const name = [&](std::string_view part, std::string_view suffix) {
-      return "blk." + std::to_string(i) + "." + std::string(part) + std::string(suffix);
+      return detail::layer_tensor(i, part, suffix);
     };
     auto const matrix = [&](std::string_view part, std::size_t rows, std::size_t cols) {
       return loader.matrix(name(part, ".weight"), rows, cols);

@@ -41,9 +41,10 @@ class PackedMatrix {
   PackedMatrix() = default;
   /// Refers to panels, which must stay there as long as the matrix.
   explicit PackedMatrix(PackedView const& panels) noexcept : view_(panels) {}
-  /// All weights zero: in the arena, which must then stay as long as the matrix, where there is one that has room and
-  /// was not used before. Throws Error{kShape} where rows or cols is zero, the format's block does not divide cols, or
-  /// the size does not fit; std::bad_alloc where the memory is not to be had.
+  /// All weights zero: where there is an arena that has room, in it, and its memory must then stay as long as the
+  /// matrix. Precondition: the arena has not been reset, so that its memory is zero. Throws Error{kShape} where rows or
+  /// cols is zero, the format's block does not divide cols, or the size does not fit; std::bad_alloc where the memory
+  /// is not to be had.
   PackedMatrix(Format format, std::size_t rows, std::size_t cols, Arena* arena = nullptr) {
     FormatTraits const& t = traits(format);
     if (rows == 0 || cols == 0 || cols % t.block != 0) {
@@ -52,7 +53,7 @@ class PackedMatrix {
     }
     auto const view = packed_view(format, rows, cols);
     if (!view) fail(Errc::kShape, "a ", t.name, " matrix of ", rows, " rows by ", cols, " columns does not fit memory");
-    if (arena != nullptr && Arena::bytes_for<std::byte>(view->bytes()) <= arena->room()) {
+    if (arena != nullptr && arena->fits<std::byte>(view->bytes())) {
       data_ = arena->take<std::byte>(view->bytes()).data();
     } else {
       panels_ = AlignedBuffer<std::byte>(view->bytes());
@@ -74,7 +75,7 @@ class PackedMatrix {
   ~PackedMatrix() = default;
 
   [[nodiscard]] PackedView view() const noexcept { return view_; }
-  /// Null where the panels belong to others.
+  /// Null where the matrix only refers to panels.
   [[nodiscard]] std::byte* data() noexcept { return data_; }
 
  private:
@@ -208,11 +209,11 @@ template <Executor E>
 PackedMatrix pack_matrix(Format stored, std::span<std::byte const> bytes, std::size_t rows, std::size_t cols,
                          Format target, E& executor, Arena* arena = nullptr) {
   FormatTraits const& s = traits(stored);
-  PackedMatrix packed(target, rows, cols, arena);
   auto const size = checked_mul(rows, row_bytes(stored, cols));
   if (cols % s.block != 0 || size != bytes.size()) {
     fail(Errc::kShape, bytes.size(), " bytes of ", s.name, " weights do not make ", rows, " rows of ", cols);
   }
+  PackedMatrix packed(target, rows, cols, arena);
   PackedView const view = packed.view();
   std::byte* const out = packed.data();
   std::size_t const bytes_per_row = row_bytes(stored, cols);
