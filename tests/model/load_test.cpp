@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -214,23 +213,20 @@ TEST_CASE("memory is taken for the matrices that the model has, not for others i
   CHECK(w.storage.capacity() < unused.size());
 }
 
-TEST_CASE("a backend without memory for all matrices in one place loads each for itself") {
-  struct Scattered : Cpu<Serial> {
+TEST_CASE("no memory for the matrices is an Error that names the file") {
+  struct Full : Cpu<Serial> {
     using Cpu<Serial>::Cpu;
     [[nodiscard]] Storage storage_for(std::span<MatrixShape const> /*shapes*/) const { throw std::bad_alloc(); }
   };
   Serial serial;
-  auto const checkpoint = random_checkpoint({.format = Format::kQ8_0});
+  Full backend(serial);
+  auto const checkpoint = random_checkpoint({.tied = false});
   auto const config = read_config(checkpoint, "llama", Llama::tensors);
   auto const choose = [](Format stored, std::size_t, std::size_t) { return stored; };
-  Cpu<Serial> together(serial);
-  Scattered scattered(serial);
-  auto const a = load_weights<Llama>(checkpoint, config, together, choose, {});
-  auto const b = load_weights<Llama>(checkpoint, config, scattered, choose, {});
-  CHECK(b.storage.capacity() == 0);
-  PackedView const x = a.layers[1].down.view(), y = b.layers[1].down.view();
-  REQUIRE(x.bytes() == y.bytes());
-  CHECK(std::memcmp(x.data, y.data, x.bytes()) == 0);
+  Error const error = error_of([&] { load_weights<Llama>(checkpoint, config, backend, choose, {}); });
+  CHECK(error.code() == Errc::kInvalidArgument);
+  CHECK(says(error, "random.gguf"));
+  CHECK(says(error, "16 matrices"));
 }
 
 TEST_CASE("what a kernel table wants products in is what memory is taken for") {

@@ -10,9 +10,26 @@
 
 using namespace lamina;
 
+namespace {
+
+/// Says that it has n threads, in a type of its own, and has up to 3.
+class Pretended {
+ public:
+  explicit Pretended(std::size_t n) : n_(static_cast<unsigned>(n)), pool_(std::clamp<std::size_t>(n, 1, 3)) {}
+  [[nodiscard]] unsigned concurrency() const { return n_; }
+  void run(std::size_t n, TaskRef task) { pool_.run(n, task); }
+
+ private:
+  unsigned n_;
+  ThreadPool pool_;
+};
+static_assert(Executor<Pretended>);
+
+}  // namespace
+
 TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
-  for (std::size_t const threads : {1u, 2u, 3u}) {
-    ThreadPool pool(threads);
+  for (std::size_t const threads : {0u, 1u, 2u, 3u, 40u}) {
+    Pretended pool(threads);
     for (std::size_t const n_units : {1u, 2u, 7u, 64u, 257u}) {
       for (std::size_t const n_rows : {1u, 2u, 16u, 17u, 100u, 512u}) {
         std::vector<std::atomic<int>> seen(n_units * n_rows);
@@ -50,8 +67,8 @@ TEST_CASE("threads have bands of rows, and go through weights once for all tiles
 }
 
 TEST_CASE("runs cover what they are to cover once, whatever the work and the threads") {
-  for (std::size_t const threads : {1u, 2u, 3u, 40u}) {
-    ThreadPool pool(threads);
+  for (std::size_t const threads : {0u, 1u, 2u, 3u, 40u}) {
+    Pretended pool(threads);
     for (std::size_t const n : {0u, 1u, 2u, 7u, 64u, 1000u}) {
       for (std::size_t const work : {0u, 1u << 16, 1u << 20, 1u << 30}) {
         std::vector<std::atomic<int>> seen(n);

@@ -4,6 +4,7 @@
 // tasks in any order, on any number of threads.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <concepts>
@@ -58,9 +59,9 @@ class HostExecutor {
 /// `n_threads - 1` workers plus the caller of run(). Workers spin for some 30 us after a run, so that the operations of
 /// one step find them awake, then sleep and use no CPU.
 ///
-/// Task i goes to thread i, the caller being thread 0, so that tasks of the same number find in its caches what they
-/// left there in the run before; but a run never waits for a worker that is late: whoever has nothing left takes
-/// another's task. A second thread that calls run() while the pool is busy runs its own tasks by itself.
+/// Task i, of the first 64, goes to thread i, the caller being thread 0, so that tasks of the same number find in its
+/// caches what they left there in the run before; but a run never waits for a worker that is late: whoever has nothing
+/// left takes another's task. A second thread that calls run() while the pool is busy runs its own tasks by itself.
 class ThreadPool {
  public:
   /// Throws Error{kInvalidArgument} unless 1 <= n_threads <= 1024, or where the system starts no more threads.
@@ -77,6 +78,9 @@ class ThreadPool {
       stop_workers();  // their destructors would wait for ever
       fail(Errc::kInvalidArgument, "ThreadPool: thread ", workers_.size() + 1, " of ", n_threads,
            " does not start: ", e.what());
+    } catch (...) {
+      stop_workers();
+      throw;
     }
   }
 
@@ -93,7 +97,7 @@ class ThreadPool {
     }
     run_.task = &task;
     run_.n = n;
-    run_.later.store(n > kNumbered ? n - kNumbered : 0, std::memory_order_release);
+    run_.later.store(static_cast<std::int64_t>(n - std::min(n, kNumbered)), std::memory_order_release);
     run_.numbered.store(n < kNumbered ? (std::uint64_t{1} << n) - 1 : ~std::uint64_t{0});  // publishes task and n
     if (sleepers_.load() != 0) wake_workers();
     std::size_t by_caller = 0;
@@ -158,7 +162,7 @@ class ThreadPool {
       std::uint32_t const seen = generation_.load();
       sleepers_.fetch_add(1);
       if (stop.stop_requested()) return;
-      if (run_.numbered.load() == 0) generation_.wait(seen);
+      if (run_.numbered.load() == 0 && run_.later.load() <= 0) generation_.wait(seen);
       sleepers_.fetch_sub(1);
     }
   }

@@ -31,7 +31,7 @@ struct AttentionSpec {
 /// The operations, on the rows of `step`, with the weights of one layer:
 ///   rotations(inv_freq, step)         cos, sin of each row's position
 ///   embed(table, step)                x = rows of the table
-///   project_qkv<bias>(layer, eps, step)  h = norm(x); q, k, v = products of h, plus biases
+///   project_qkv<bias>(layer, eps, step)  h = norm(x), as products read it; q, k, v = products of h, plus biases
 ///   attend(layer, spec, step)         rotates q and k, appends k and v to the blocks, attn = attention
 ///   project_add(layer, step)          x = x + attn_output attn
 ///   gate_up(layer, eps, step)         h = norm(x); gate = silu(gate h) * (up h), in the form that down_add reads
@@ -39,11 +39,10 @@ struct AttentionSpec {
 ///   logits(norm, w, eps, step)        logits = w norm(x) at step.logit_rows; returns the first of those rows that
 ///                                     holds NaN or infinity, or their number
 /// load_matrix(stored, bytes, rows, cols, target, storage), map_matrix(panels) and load_vector(values) bring weights to
-/// the backend; storage_for(shapes) makes what loaded matrices lie in side by side, or throws std::bad_alloc: then they
-/// are loaded with a Storage() that holds nothing. Matrices refer to the memory of a Storage, which stays where it is
-/// when the Storage moves; it and mapped panels stay as long as the backend's model. product_format(format): what to
-/// load weights of a format as for products in the least time, with the same bits; tables of embeddings stay as they
-/// are.
+/// the backend; storage_for(shapes) makes what loaded matrices lie in side by side, or throws std::bad_alloc. They
+/// refer to the memory of a Storage, which stays where it is when the Storage moves; it and mapped panels stay as long
+/// as the backend's model. product_format(format): what to load weights of a format as for products in the least time,
+/// with the same bits; tables of embeddings stay as they are.
 template <class B>
 concept Backend =
     requires(B& backend, B const& b, typename B::Matrix const& w, typename B::Vector const& norm, Format format,

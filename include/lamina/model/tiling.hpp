@@ -64,8 +64,8 @@ struct Grid {
   std::size_t stream_units = 1;                     // kPanelsAtOnce in units
 };
 
-/// body(first, last) covers 0 .. n - 1 in runs: each of `tasks` threads takes them from a share of its own, the same in
-/// every operation that is cut alike, then from what others have left. Runs have at least `least` things and are
+/// body(first, last) covers 0 .. n - 1 in runs: each of `tasks` threads takes them from its share, the same in every
+/// operation that is cut alike, then from what others have left. Runs have at least `least` things and are
 /// multiples of `step`: see SharedRuns.
 template <Executor E, class Body>
 void deal(E& executor, std::size_t n, std::size_t tasks, std::size_t least, std::size_t step, Body const& body) {
@@ -73,10 +73,10 @@ void deal(E& executor, std::size_t n, std::size_t tasks, std::size_t least, std:
   executor.run(tasks, [&](std::size_t i) { runs.work(i, body); });
 }
 
-/// Many rows: tiles of them times chunks of units. Rows are dealt to threads in bands, so that what a thread reads of
-/// them was written by itself, in the operation before: lines that travel between cores take up to 0.5 us (Zen 4:
-/// prefill of 512 tokens 1.02 to 1.04 times as fast). Within a band, tiles that share weights are neighbours, so
-/// that the weights come from memory once.
+/// Many rows: tiles of them times chunks of units. Rows are dealt to threads in bands, so that most of what a thread
+/// reads of them was written by itself, in the operation before, if there is a tile for each thread: lines that travel
+/// between cores take up to 0.5 us (Zen 4: prefill of 512 tokens 1.02 to 1.04 times as fast). Within a band, tiles that
+/// share weights are neighbours, so that the weights come from memory once.
 struct Bands {
   std::size_t row_tiles, chunks, n_bands;
 
@@ -133,7 +133,7 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
 template <Executor E, class Body>
 void for_each_run(E& executor, std::size_t n, std::size_t work, Body const& body) {
   if (n == 0) return;
-  std::size_t const tasks = tasks_for(work, std::min(executor.concurrency(), n));
+  std::size_t const tasks = tasks_for(work, std::min<std::size_t>(executor.concurrency(), n));
   if (tasks == 1) return body(std::size_t{0}, n);
   deal(executor, n, tasks, div_ceil(n, tasks_for(work, n)), 1, body);
 }

@@ -113,7 +113,7 @@ class WeightLoader {
     try {
       storage_ = backend_.storage_for(shapes);
     } catch (std::bad_alloc const&) {
-      storage_ = {};  // each for itself, and whichever finds no room is named
+      fail(Errc::kInvalidArgument, checkpoint_.source(), ": no memory for its ", shapes.size(), " matrices");
     }
   }
 

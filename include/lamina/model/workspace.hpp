@@ -45,7 +45,7 @@ struct Step {
   std::span<std::uint32_t> logit_rows;  // [rows of logits], the rows of x that they are of
   MatrixView<float> cos, sin;           // [n, rope_dim / 2], RoPE's rotations at the rows' positions
   MatrixView<float> x;                  // [n, dim], the residual stream
-  MatrixView<float> h;                  // [n, dim], x normalized
+  MatrixView<float> h;                  // [n, dim], x normalized, where a product reads floats
   QuantizedRows h_q8;                   // the same in int8
   MatrixView<float> q, k, v;            // [n, q_dim], [n, kv_dim], [n, kv_dim]
   MatrixView<float> attn;               // [n, q_dim], what attention gives
