@@ -100,7 +100,11 @@ class WeightsAhead {
 /// What tiles ask for that unpack for themselves. Into the L1 cache weights are in the way of what Zen 4 reads there,
 /// two threads, by 2,048 and 8,192 columns: 8 rows of Q4_0 1.17, Q4_K 1.06, Q6_K 1.3, Q8_0 1.75 times as fast into L2,
 /// 4 of F16 and BF16 1.4, 16 of Q8_0 1.25; from 24 on 1.0.
-using TileAhead = WeightsAhead<1, LAMINA_PASS_VNNI ? Cache::kByCore : Cache::kL1>;
+#if LAMINA_PASS_VNNI
+using TileAhead = WeightsAhead<1, Cache::kByCore>;
+#else
+using TileAhead = WeightsAhead<1, Cache::kL1>;
+#endif
 
 /// Where V registers of output rows lie, from register `vector` of the matrix on: in one panel, or in whole panels of
 /// which every `panel_step`th counts.
