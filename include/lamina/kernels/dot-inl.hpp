@@ -145,6 +145,8 @@ HWY_INLINE __m512i pack32(__m512i a, __m512i b) { return _mm512_packs_epi32(a, b
 HWY_INLINE __m512i pack16(__m512i a, __m512i b) { return _mm512_packs_epi16(a, b); }
 HWY_INLINE __m512i ones16() { return _mm512_set1_epi16(1); }
 HWY_INLINE __m512i zero() { return _mm512_setzero_si512(); }
+// Not _mm512_cvtps_epi32, whose header GCC 12 warns of.
+HWY_INLINE __m512i nearest32(__m512 v) { return _mm512_maskz_cvtps_epi32(0xffff, v); }
 #elif HWY_MAX_BYTES == 32
 HWY_INLINE __m256i maddubs(__m256i u8, __m256i s8) { return _mm256_maddubs_epi16(u8, s8); }
 HWY_INLINE __m256i madd(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }
@@ -153,6 +155,7 @@ HWY_INLINE __m256i pack32(__m256i a, __m256i b) { return _mm256_packs_epi32(a, b
 HWY_INLINE __m256i pack16(__m256i a, __m256i b) { return _mm256_packs_epi16(a, b); }
 HWY_INLINE __m256i ones16() { return _mm256_set1_epi16(1); }
 HWY_INLINE __m256i zero() { return _mm256_setzero_si256(); }
+HWY_INLINE __m256i nearest32(__m256 v) { return _mm256_cvtps_epi32(v); }
 #else
 HWY_INLINE __m128i maddubs(__m128i u8, __m128i s8) { return _mm_maddubs_epi16(u8, s8); }
 HWY_INLINE __m128i madd(__m128i a, __m128i b) { return _mm_madd_epi16(a, b); }
@@ -161,6 +164,7 @@ HWY_INLINE __m128i pack32(__m128i a, __m128i b) { return _mm_packs_epi32(a, b); 
 HWY_INLINE __m128i pack16(__m128i a, __m128i b) { return _mm_packs_epi16(a, b); }
 HWY_INLINE __m128i ones16() { return _mm_set1_epi16(1); }
 HWY_INLINE __m128i zero() { return _mm_setzero_si128(); }
+HWY_INLINE __m128i nearest32(__m128 v) { return _mm_cvtps_epi32(v); }
 #endif
 
 #if LAMINA_PASS_VNNI
