@@ -9,7 +9,7 @@
 #define LAMINA_KERNELS_BF16_TILES_INL_HPP
 #endif
 
-#include "lamina/kernels/tiles-inl.hpp"
+#include "lamina/kernels/sums-inl.hpp"
 
 #if LAMINA_PASS_VNNI
 
@@ -33,10 +33,9 @@ struct Bf16Tiles {
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
-  /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   LAMINA_BF16 static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step,
-                                            std::size_t first_row, TileAhead& next, float* out) noexcept {
+                                            std::size_t first_row, TileAhead& next, Outputs const& out) noexcept {
     TileAhead ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* const x = p.x.f32.data + first_row * p.x.f32.stride;
@@ -51,7 +50,7 @@ struct Bf16Tiles {
       if (n % 2 == 1) add_columns<1>(lanes, k + n - 1, pairs, n / 2, acc);
     }
     store(acc, out);
-    next = ahead;
+    if constexpr (kAsksForPanels<R, kAhead>) next.resume(ahead);
   }
 
  private:

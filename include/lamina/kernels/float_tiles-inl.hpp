@@ -7,7 +7,7 @@
 #define LAMINA_KERNELS_FLOAT_TILES_INL_HPP
 #endif
 
-#include "lamina/kernels/tiles-inl.hpp"
+#include "lamina/kernels/sums-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
@@ -58,10 +58,9 @@ struct FloatTiles {
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
-  /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                TileAhead& next, float* out) noexcept {
+                                TileAhead& next, Outputs const& out) noexcept {
     TileAhead ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;
@@ -82,7 +81,7 @@ struct FloatTiles {
       }
     }
     store(acc, out);
-    next = ahead;
+    if constexpr (kAsksForPanels<R, kAhead>) next.resume(ahead);
   }
 
  private:

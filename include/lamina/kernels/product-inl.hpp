@@ -19,62 +19,19 @@ namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
 namespace tiles {
 
-/// n sums, whole registers, to y.
-template <std::size_t n>
-HWY_INLINE void finish(float const* sums, Epilogue epilogue, float* y) {
-  FloatTag const tag;
-  LAMINA_UNROLL
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    Floats const sum = hn::LoadU(tag, sums + i);
-    hn::StoreU(epilogue == Epilogue::kAdd ? hn::Add(hn::LoadU(tag, y + i), sum) : sum, tag, y + i);
-  }
-}
-
-/// Of V registers of output rows, those that lie in one panel.
-template <std::size_t V>
-inline constexpr std::size_t kWidthInPanel = std::min(V, kVectors) * kLanes;
-
-/// What a tile of several rows will write, asked for before it computes: rows of y are far apart, and a store that
-/// misses the caches holds up those of the next tile (Zen 5: 2 to 4 %).
-template <std::size_t R, std::size_t V>
-HWY_INLINE void ask_for_outputs(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row) {
-  constexpr std::size_t kWidth = kWidthInPanel<V>;
-  for (std::size_t r = 0; r < R; ++r) {
-    float const* y = p.y.row(first_row + r).data() + vector * kLanes;
-    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, y += panel_step * kPanelRows) {
-      ask_to_write(y, kWidth);
-    }
-  }
-}
-
-/// The sums of a tile to y. See Lanes for panel_step. sums: [R][V * kLanes]
-template <std::size_t R, std::size_t V>
-HWY_INLINE void write_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                           float const* sums) noexcept {
-  constexpr std::size_t kWidth = kWidthInPanel<V>;
-  for (std::size_t r = 0; r < R; ++r) {
-    std::size_t column = vector * kLanes;
-    for (std::size_t i = 0; i < V * kLanes / kWidth; ++i, sums += kWidth, column += panel_step * kPanelRows) {
-      std::size_t const n = std::min(p.w.rows - column, kWidth);  // the rest is padding
-      float* const y = p.y.row(first_row + r).data() + column;
-      if (n == kWidth) {
-        finish<kWidth>(sums, p.epilogue, y);
-      } else {
-        for (std::size_t j = 0; j < n; ++j) y[j] = p.epilogue == Epilogue::kAdd ? y[j] + sums[j] : sums[j];
-      }
-    }
-  }
-}
-
 /// Computes a tile and writes it to y.
 template <class Tiles, std::size_t R, std::size_t V, dot::Ahead kAhead>
-void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-              TileAhead& ahead) noexcept {
-  alignas(kAlignment) float sums[R * V * kLanes];
-  if constexpr (R >= 4) ask_for_outputs<R, V>(p, vector, panel_step, first_row);
+HWY_INLINE void one_tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+                         TileAhead& ahead) noexcept {
   ahead.start();
-  Tiles::template tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, sums);
-  write_tile<R, V>(p, vector, panel_step, first_row, sums);
+  if (HWY_UNLIKELY(has_padding<V>(p, vector, panel_step))) {
+    alignas(kAlignment) float sums[R * V * kLanes];
+    Tiles::template tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, outputs_in_array<V>(sums));
+    return write_unpadded<R, V>(p, vector, panel_step, first_row, sums);
+  }
+  Outputs const out = outputs_in_y(p, vector, panel_step, first_row);
+  if constexpr (R >= 4) ask_for_outputs<R, V>(out);
+  Tiles::template tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out);
 }
 
 /// How R rows of a product are read, where these are all its rows; panels 0: cut as for many.
@@ -123,17 +80,26 @@ struct Segment {
   }
 };
 
+/// sums, [R][V * kLanes], to y.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void write_sums(Product const& p, std::size_t vector, std::size_t first_row, float const* sums) noexcept {
+  if (HWY_UNLIKELY(has_padding<V>(p, vector, 1))) return write_unpadded<R, V>(p, vector, 1, first_row, sums);
+  Floats acc[R][V];
+  load(sums, acc);
+  store(acc, outputs_in_y(p, vector, 1, first_row));
+}
+
 /// Rows [row, last_row) over a segment: R at a time, the rest in smaller tiles. sums: of those tiles, one after the
 /// other.
 template <std::size_t R, class Tiles, std::size_t V, class Ahead>
 void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, Ahead& ahead, float* sums) noexcept {
   constexpr std::size_t kSums = R * V * kLanes;
   for (; s.last_row - row >= R; row += R, sums += kSums) {
-    if (s.is_last) ask_for_outputs<R, V>(p, s.vector, 1, row);
+    if (s.is_last) ask_for_outputs<R, V>(outputs_in_y(p, s.vector, 1, row));
     ask_to_write(sums + kSums, kSums);
     ahead.start();
     Tiles::template add_unpacked<R, V>(p, s, row, ahead, sums);
-    if (s.is_last) write_tile<R, V>(p, s.vector, 1, row, sums);
+    if (s.is_last) write_sums<R, V>(p, s.vector, row, sums);
   }
   if constexpr (R > 1) {
     if (row < s.last_row) add_segment<R / 2>(p, s, row, ahead, sums);
@@ -144,7 +110,6 @@ void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, 
 /// all, a segment of columns at a time, which stays in the L1 cache while the rows pass.
 template <class Tiles, std::size_t R, std::size_t V>
 void many_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last) noexcept {
-  constexpr std::size_t kPanels = div_ceil(V, kVectors);
   typename Tiles::template Unpacked<V> w[kSegmentUnits];
   alignas(kAlignment) float sums[(kSegmentRows + R) * V * kLanes];  // the last R are only asked for
   std::fill_n(sums, (last - first) * V * kLanes, 0.0F);
@@ -155,9 +120,9 @@ void many_rows(Product const& p, std::size_t vector, std::size_t first, std::siz
     std::size_t const n = std::min(kSegmentUnits, units - k);
     Tiles::template unpack<V>(p.w, vector, k, n, w);
     bool const is_last = k + n == units;
-    std::byte const* const next = is_last ? panel + kPanels * p.w.panel_bytes : panel + (k + n) * unit_bytes;
+    std::byte const* const next = is_last ? panel + kPanels<V> * p.w.panel_bytes : panel + (k + n) * unit_bytes;
     std::size_t const steps = div_ceil(last - first, R) * n;
-    WeightsAhead<kPanels, Cache::kL2> ahead(next, kSegmentUnits * unit_bytes, p.w.panel_bytes, steps, p.core);
+    WeightsAhead<kPanels<V>, Cache::kL2> ahead(next, kSegmentUnits * unit_bytes, p.w.panel_bytes, steps, p.core);
     add_segment<R>(p, Segment<Tiles, V>{w, k, n, is_last, vector, first, last}, first, ahead, sums);
   }
 }

@@ -8,6 +8,7 @@
 #endif
 
 #include "lamina/kernels/columns-inl.hpp"
+#include "lamina/kernels/sums-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
@@ -28,10 +29,9 @@ struct QuantizedTiles {
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 
-  /// out: [R][V * kLanes]
   template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                                TileAhead& next, float* out) noexcept {
+                                TileAhead& next, Outputs const& out) noexcept {
     TileAhead ahead = next;  // a copy stays in registers
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row, 0);
@@ -46,7 +46,7 @@ struct QuantizedTiles {
       }
     }
     store(sums, out);
-    next = ahead;
+    if constexpr (kAsksForPanels<R, kAhead>) next.resume(ahead);
   }
 
   /// Weights that many tiles share: units of 32 columns.
@@ -96,8 +96,8 @@ struct QuantizedTiles {
       add_columns(segment.w[i], x, acc);
       x.advance();
     }
-    store(acc, sums);
-    next = ahead;
+    store(acc, outputs_in_array<V>(sums));
+    next.resume(ahead);
   }
 
  private:

@@ -1,5 +1,5 @@
-// What the tiles of a product have in common: the weights' lanes in memory, what is asked for before it is read, and
-// sums.
+// What the tiles of a product have in common: the weights' lanes in memory, and what is asked for before it is read.
+// Sums are in sums-inl.hpp.
 //
 // A tile is V registers of output rows times R rows of activations. Its weights are loaded and unpacked once for the R
 // rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
@@ -8,7 +8,7 @@
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4, and
 //                           kCrowdedStreamsOfZen4 beyond dot::kCrowdedBytes
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
-//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: [R][V * kLanes]; kAhead: see ask()
+//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   kAhead: see ask()
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays
@@ -67,6 +67,9 @@ class WeightsAhead {
   HWY_INLINE void start() {
     if (at_ >= end_) lines_ = 0;
   }
+  /// Where its copy has come to. All of it assigned, GCC sends a copy through memory, where a load of it all waits for
+  /// a store of its first part to retire.
+  HWY_INLINE void resume(WeightsAhead const& copy) { at_ = copy.at_; }
   HWY_INLINE void fetch() {
     if constexpr (kTo != Cache::kByCore) {
       fetch_lines<kTo>();
@@ -134,6 +137,10 @@ struct Lanes {
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
+/// Whether a tile of R rows asks for the next panels.
+template <std::size_t R, dot::Ahead kAhead>
+inline constexpr bool kAsksForPanels = kAhead.bytes == 0 && R > 2;
+
 /// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: what lies ahead in its
 /// streams, if it has any that ask; else, of more than two rows, the next panels, which travel while several tiles
 /// pass.
@@ -141,7 +148,7 @@ template <std::size_t R, dot::Ahead kAhead, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, TileAhead& ahead, std::size_t offset) {
   if constexpr (kAhead.bytes != 0) {
     lanes.template prefetch<kBytes, kAhead.to>(offset + kAhead.bytes);
-  } else if constexpr (R > 2) {
+  } else if constexpr (kAsksForPanels<R, kAhead>) {
     ahead.fetch();
   }
 }
@@ -155,35 +162,6 @@ HWY_INLINE Floats load_bfloat16(Bfloat16 const* p) {
   hn::Rebind<std::uint16_t, FloatTag> const tag16;
   auto const bits = hn::PromoteTo(tag32, hn::LoadU(tag16, reinterpret_cast<std::uint16_t const*>(p)));
   return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(bits));
-}
-
-template <std::size_t R, std::size_t V>
-HWY_INLINE void clear(Floats (&acc)[R][V]) {
-  LAMINA_UNROLL
-  for (std::size_t r = 0; r < R; ++r) {
-    LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::Zero(FloatTag());
-  }
-}
-
-/// in: [R][V * kLanes]
-template <std::size_t R, std::size_t V>
-HWY_INLINE void load(float const* in, Floats (&acc)[R][V]) {
-  LAMINA_UNROLL
-  for (std::size_t r = 0; r < R; ++r) {
-    LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) acc[r][v] = hn::LoadU(FloatTag(), in + (r * V + v) * kLanes);
-  }
-}
-
-/// out: [R][V * kLanes]
-template <std::size_t R, std::size_t V>
-HWY_INLINE void store(Floats const (&acc)[R][V], float* out) {
-  LAMINA_UNROLL
-  for (std::size_t r = 0; r < R; ++r) {
-    LAMINA_UNROLL
-    for (std::size_t v = 0; v < V; ++v) hn::StoreU(acc[r][v], FloatTag(), out + (r * V + v) * kLanes);
-  }
 }
 
 }  // namespace tiles
