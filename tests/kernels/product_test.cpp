@@ -163,13 +163,19 @@ TEST_CASE(
 
 TEST_CASE("more panels than a few rows follow side by side") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t const rows : {1u, 2u, 4u}) check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
+    for (std::size_t const rows : {1u, 2u, 4u}) {
+      check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
+      check_case({t.format, 39 * 16 + 5, whole_blocks(t.format, 64), rows});  // padding beside three panels
+    }
   }
 }
 
 TEST_CASE("a panel and a few rows that do not fit the L1 cache together") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t const rows : {1u, 2u, 4u}) check_case({t.format, 10 * 16 + 5, 4352, rows});
+    for (std::size_t const rows : {1u, 2u, 4u}) {
+      check_case({t.format, 10 * 16 + 5, 4352, rows});
+      check_case({t.format, 11 * 16 + 5, 4352, rows});
+    }
   }
 }
 
@@ -227,29 +233,34 @@ TEST_CASE("a row's result does not depend on the rows beside it, nor on the view
 }
 
 TEST_CASE("activations are quantized to the nearest level, ties to even") {
-  std::vector<float> x(64, 0.0F);
+  std::size_t const rows = 5;  // a whole group, and one
+  std::vector<float> x(rows * 64, 0.0F);
   x[0] = 127.0F;
   x[1] = 0.5F;
   x[2] = 1.5F;
   x[3] = -2.5F;
   x[4] = -126.6F;
   x[33] = -1e-38F;  // too small for a finite 127 / max
+  for (std::size_t r = 1; r < rows; ++r) std::copy_n(x.begin(), 64, x.begin() + static_cast<std::ptrdiff_t>(r * 64));
   for (KernelTable const* table : available_kernels()) {
-    Quantized const q8(*table, MatrixView<float const>(x.data(), 1, 64));
-    QuantizedRows::Part const first = q8.rows.part(0, 0), second = q8.rows.part(0, 1);
-    CHECK(*first.scale == 1.0F);
-    CHECK(first.q(0) == 127);
-    CHECK(first.q(1) == 0);
-    CHECK(first.q(2) == 2);
-    CHECK(first.q(3) == -2);
-    CHECK(first.q(4) == -127);
-    CHECK(*first.scaled_sum == 127 + 0 + 2 - 2 - 127);
-    CHECK(*first.minus_8_sum == -8 * (127 + 0 + 2 - 2 - 127));
-    CHECK(first.minus_32_sum[0] == -32 * (127 + 0 + 2 - 2 - 127));
-    CHECK(first.minus_32_sum[1] == 0);
-    CHECK(*second.scale == 0.0F);
-    CHECK(second.q(1) == 0);
-    CHECK(*second.minus_8_sum == 0);
+    INFO(table->name);
+    Quantized const q8(*table, MatrixView<float const>(x.data(), rows, 64));
+    for (std::size_t r = 0; r < rows; ++r) {
+      QuantizedRows::Part const first = q8.rows.part(r, 0), second = q8.rows.part(r, 1);
+      CHECK(*first.scale == 1.0F);
+      CHECK(first.q(0) == 127);
+      CHECK(first.q(1) == 0);
+      CHECK(first.q(2) == 2);
+      CHECK(first.q(3) == -2);
+      CHECK(first.q(4) == -127);
+      CHECK(*first.scaled_sum == 127 + 0 + 2 - 2 - 127);
+      CHECK(*first.minus_8_sum == -8 * (127 + 0 + 2 - 2 - 127));
+      CHECK(first.minus_32_sum[0] == -32 * (127 + 0 + 2 - 2 - 127));
+      CHECK(first.minus_32_sum[first.rows] == 0);
+      CHECK(*second.scale == 0.0F);
+      CHECK(second.q(1) == 0);
+      CHECK(*second.minus_8_sum == 0);
+    }
   }
 }
 
@@ -275,7 +286,7 @@ TEST_CASE("rows lie in groups of 4, 2 and 1, and every byte belongs to one place
 
 TEST_CASE("every table quantizes activations as the reference does") {
   std::mt19937 random(11);
-  std::size_t const rows = 37, cols = 256;
+  std::size_t const rows = 37, cols = 352;
   auto x = random_floats(rows * cols, Values::kNormal, random);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] *= std::ldexp(1.0F, static_cast<int>(i / 32 % 250) - 140);
   x[3] = std::numeric_limits<float>::infinity();
@@ -286,6 +297,9 @@ TEST_CASE("every table quantizes activations as the reference does") {
     for (std::size_t i = 128; i < 160; ++i) x[row * cols + i] = 1e-42F;
   }
   x[70] = std::numeric_limits<float>::max();
+  for (std::size_t const row : {20u, 21u, 22u, 23u}) {  // the greatest sums
+    for (std::size_t i = 0; i < cols; ++i) x[row * cols + i] = row == 20 || (row == 22 && i % 2 == 0) ? 3.0F : -3.0F;
+  }
   MatrixView<float const> const view(x.data(), rows, cols);
   Quantized const expected(reference_kernels(), view);
   CHECK(std::isnan(*expected.rows.part(0, 0).scale));
@@ -293,11 +307,12 @@ TEST_CASE("every table quantizes activations as the reference does") {
   for (KernelTable const* table : available_kernels()) {
     INFO(table->name);
     CHECK(Quantized(*table, view).bytes == expected.bytes);
-    for (std::size_t const n : {1u, 3u, 16u}) {
+    for (std::size_t const n : {1u, 3u, 7u, 16u}) {
       Quantized in_parts(rows, cols);
       for (std::size_t r = 0; r < rows; r += n) {
         for (std::size_t c = 0; c < cols; c += 64) {
-          MatrixView<float const> const part(view.row(r).data() + c, std::min(n, rows - r), 64, view.stride);
+          MatrixView<float const> const part(view.row(r).data() + c, std::min(n, rows - r),
+                                             std::min<std::size_t>(64, cols - c), view.stride);
           table->quantize_rows(part, in_parts.rows, r, c);
         }
       }

@@ -13,6 +13,7 @@
 #include "lamina/kernels/bf16_tiles-inl.hpp"
 #include "lamina/kernels/float_tiles-inl.hpp"
 #include "lamina/kernels/quantized_tiles-inl.hpp"
+#include "lamina/kernels/sums-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lamina::inline v0_1 {
@@ -27,7 +28,7 @@ HWY_INLINE void one_tile(Product const& p, std::size_t vector, std::size_t panel
   if (HWY_UNLIKELY(has_padding<V>(p, vector, panel_step))) {
     alignas(kAlignment) float sums[R * V * kLanes];
     Tiles::template tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, outputs_in_array<V>(sums));
-    return write_unpadded<R, V>(p, vector, panel_step, first_row, sums);
+    return write_without_padding<R, V>(p, vector, panel_step, first_row, sums);
   }
   Outputs const out = outputs_in_y(p, vector, panel_step, first_row);
   if constexpr (R >= 4) ask_for_outputs<R, V>(out);
@@ -83,7 +84,7 @@ struct Segment {
 /// sums, [R][V * kLanes], to y.
 template <std::size_t R, std::size_t V>
 HWY_INLINE void write_sums(Product const& p, std::size_t vector, std::size_t first_row, float const* sums) noexcept {
-  if (HWY_UNLIKELY(has_padding<V>(p, vector, 1))) return write_unpadded<R, V>(p, vector, 1, first_row, sums);
+  if (HWY_UNLIKELY(has_padding<V>(p, vector, 1))) return write_without_padding<R, V>(p, vector, 1, first_row, sums);
   Floats acc[R][V];
   load(sums, acc);
   store(acc, outputs_in_y(p, vector, 1, first_row));

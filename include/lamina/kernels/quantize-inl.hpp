@@ -39,8 +39,8 @@ HWY_INLINE void sum_lanes(Ints a, Ints b, std::int32_t (&sums)[2]) {
 
 inline constexpr std::int32_t kInfinity = 0x7f800000;
 
-/// v rounded to the nearest integer, ties to even. Precondition: it is an int32. Highway's NearestInt makes up for
-/// greater ones on x86: four more instructions, a third of what four rows take.
+/// v rounded to the nearest integer, ties to even. Precondition: an int32 holds the result. Highway's NearestInt makes
+/// up for greater ones on x86: four more instructions, a third of what four rows take.
 HWY_INLINE Ints nearest(dot::Floats v) {
 #if defined(__x86_64__)
   return Ints{dot::nearest32(v.raw)};
@@ -252,12 +252,14 @@ inline void quantize_blocks(Place const* places, std::size_t n, std::size_t stri
   hn::FixedTag<std::int32_t, 4> const four;
   hn::FixedTag<float, 4> const four_floats;
   auto const highest = hn::Set(four_floats, 127.0F);
+  auto const smallest = hn::Set(four, std::bit_cast<std::int32_t>(kSmallestActivation));
   HWY_ALIGN float max[kTogether][4];
   HWY_ALIGN float inverse[kTogether][4];
   for (std::size_t b = 0; b < n; ++b) {
     FourInts const bits = max_of_rows(places[b].in, stride);
     hn::Store(hn::BitCast(four_floats, bits), four_floats, max[b]);
-    hn::Store(hn::Div(highest, hn::BitCast(four_floats, bits)), four_floats, inverse[b]);
+    // Never by 0, which a host may have made a trap.
+    hn::Store(hn::Div(highest, hn::BitCast(four_floats, hn::Max(bits, smallest))), four_floats, inverse[b]);
   }
   for (std::size_t b = 0; b < n; ++b) {
     if (HWY_LIKELY(all_regular(hn::BitCast(four, hn::Load(four_floats, max[b]))))) {

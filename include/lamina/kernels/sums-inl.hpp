@@ -93,8 +93,8 @@ HWY_INLINE void store(Floats const (&acc)[R][V], Outputs const& out) {
 
 /// sums, [R][V * kLanes], to y, but for padding.
 template <std::size_t R, std::size_t V>
-void write_unpadded(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
-                    float const* sums) noexcept {
+void write_without_padding(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
+                           float const* sums) noexcept {
   constexpr std::size_t kWidth = kInPanel<V> * kLanes;
   Outputs const out = outputs_in_y(p, vector, panel_step, first_row);
   for (std::size_t r = 0; r < R; ++r) {

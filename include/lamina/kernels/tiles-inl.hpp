@@ -8,7 +8,9 @@
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4, and
 //                           kCrowdedStreamsOfZen4 beyond dot::kCrowdedBytes
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
-//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   kAhead: see ask()
+//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: Outputs; kAhead: see ask(). What it has
+//   asked
+//                           for, where kAsksForPanels, it tells `ahead` by resume(), or later tiles ask again.
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays

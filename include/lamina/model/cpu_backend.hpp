@@ -231,8 +231,8 @@ class Cpu {
   /// turns, against rows of 32 KiB: Q4_0 1.03 and 1.007 times, Q4_K 0.98 to 1.01 and 1.001, Q6_K 1.01 to 1.02
   /// and 1.004, Q8_0 1.01 and 1.006.
   static constexpr std::size_t kGateUnits = 2;
-  /// Rows that SiLU and then int8 pass over, while they are in the L1 cache. As many as quantize_rows takes at a time
-  /// of so few columns. Zen 4: 1.5 of 1,520 ms of a prefill less than all rows of a tile.
+  /// Rows that SiLU and then int8 pass over, while they are in the L1 cache: of kGateUnits blocks each they are the 8
+  /// blocks of 4 rows that kernels quantize together. Zen 4: 1.5 of 1,520 ms of a prefill less than all rows of a tile.
   static constexpr std::size_t kSiluRows = 16;
 
   /// Query tokens [first, first + n_rows) of an item, for one KV head.
