@@ -8,9 +8,8 @@
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4, and
 //                           kCrowdedStreamsOfZen4 beyond dot::kCrowdedBytes
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
-//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: Outputs; kAhead: see ask(). What it has
-//   asked
-//                           for, where kAsksForPanels, it tells `ahead` by resume(), or later tiles ask again.
+//   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: Outputs; kAhead: see ask()
+//                           where kAsksForPanels, it ends with ahead.resume(), or later tiles would ask again
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays
@@ -98,7 +97,8 @@ class WeightsAhead {
   struct AnyCore {
     HWY_INLINE explicit AnyCore(Core /*core*/ = Core::kAny) {}
   };
-  /// Nothing where it does not count: copied about with the rest it takes 3 to 9 % more instructions (AVX2, F32).
+  /// Nothing where it does not count: F32 by AVX2 took 3 to 9 % more instructions with it, when tiles still copied all
+  /// of this back.
   [[no_unique_address]] std::conditional_t<kTo == Cache::kByCore, Core, AnyCore> core_{};
 };
 
