@@ -14,19 +14,39 @@ namespace lamina::inline v0_1 {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// R rows from row `first` on.
+template <std::size_t R>
+inline void norm_rows(MatrixView<float const> x, std::size_t first, std::span<float const> weight, float eps,
+                      MatrixView<float> y) noexcept {
+  float const* in[R];
+  float* out[R];
+  for (std::size_t r = 0; r < R; ++r) {
+    in[r] = x.row(first + r).data();
+    out[r] = y.row(first + r).data();
+  }
+  float squares[R], inverse[R];
+  reduce16(in, x.cols, [](auto sum, auto v) HWY_ATTR { return hn::MulAdd(v, v, sum); }, squares);
+  for (std::size_t r = 0; r < R; ++r) {
+    float const mean = squares[r] / static_cast<float>(x.cols);
+    inverse[r] = 1.0F / std::sqrt(mean + eps);
+  }
+  for_each_run(x.cols, [&](auto d, std::size_t i) HWY_ATTR {
+    auto const w = hn::LoadU(d, &weight[i]);
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, in[r] + i), hn::Set(d, inverse[r])), w), d, out[r] + i);
+    }
+  });
+}
+
+/// Rows side by side: as many as leave registers for what is neither of their sums.
+inline constexpr std::size_t kNormRows = std::min<std::size_t>(4, 8 / kSumVectors);
+
 inline void rms_norm(MatrixView<float const> x, std::span<float const> weight, float eps,
                      MatrixView<float> y) noexcept {
-  for (std::size_t r = 0; r < x.rows; ++r) {
-    auto const in = x.row(r);
-    auto const out = y.row(r);
-    float const squares = reduce16(in, [](auto sum, auto v) HWY_ATTR { return hn::MulAdd(v, v, sum); });
-    float const mean = squares / static_cast<float>(x.cols);
-    float const inverse = 1.0F / std::sqrt(mean + eps);
-    for_each_run(x.cols, [&](auto d, std::size_t i) HWY_ATTR {
-      auto const scaled = hn::Mul(hn::LoadU(d, &in[i]), hn::Set(d, inverse));
-      hn::StoreU(hn::Mul(scaled, hn::LoadU(d, &weight[i])), d, &out[i]);
-    });
-  }
+  std::size_t r = 0;
+  for (; r + kNormRows <= x.rows; r += kNormRows) norm_rows<kNormRows>(x, r, weight, eps, y);
+  for (; r < x.rows; ++r) norm_rows<1>(x, r, weight, eps, y);
 }
 
 inline void silu_gate(std::span<float> gate, std::span<float const> up) noexcept {

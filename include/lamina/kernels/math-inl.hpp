@@ -131,25 +131,44 @@ HWY_INLINE hn::Vec<Full> sum_registers(hn::Vec<Full> const (&part)[kSumVectors])
 }
 HWY_INLINE float sum16(hn::Vec<Full> const (&part)[kSumVectors]) { return sum_halves(Full(), sum_registers(part)); }
 
-/// sum16 over x of part[i % 16] = add(part[i % 16], x[i]), which must not change a part where x[i] is 0.
+/// For each of R rows of n numbers sum16 of part[i % 16] = add(part[i % 16], x[i]), which must not change a part where
+/// x[i] is 0. Rows side by side: of one alone, each addition waits for the one before.
+template <std::size_t R, class Add>
+HWY_INLINE void reduce16(float const* const (&x)[R], std::size_t n, Add&& add, float (&sums)[R]) {
+  Full const d;
+  hn::Vec<Full> part[R][kSumVectors];
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
+    LAMINA_UNROLL
+    for (auto& p : part[r]) p = hn::Zero(d);  // by index, GCC 12.2 at -O3 dies of an internal error for one part
+  }
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    LAMINA_UNROLL
+    for (std::size_t r = 0; r < R; ++r) {
+      LAMINA_UNROLL
+      for (std::size_t j = 0; j < kSumVectors; ++j) {
+        part[r][j] = add(part[r][j], hn::LoadU(d, x[r] + i + j * hn::Lanes(d)));
+      }
+    }
+  }
+  for (std::size_t r = 0; r < R; ++r) {
+    if (i < n) {
+      HWY_ALIGN float rest[16] = {};
+      std::copy(x[r] + i, x[r] + n, rest);
+      LAMINA_UNROLL
+      for (std::size_t j = 0; j < kSumVectors; ++j) part[r][j] = add(part[r][j], hn::Load(d, rest + j * hn::Lanes(d)));
+    }
+    sums[r] = sum16(part[r]);
+  }
+}
+/// The same for one row.
 template <class Add>
 HWY_INLINE float reduce16(std::span<float const> x, Add&& add) {
-  Full const d;
-  hn::Vec<Full> part[kSumVectors];
-  LAMINA_UNROLL
-  for (auto& p : part) p = hn::Zero(d);  // by index, GCC 12.2 at -O3 dies of an internal error where there is one part
-  std::size_t i = 0;
-  for (; i + 16 <= x.size(); i += 16) {
-    LAMINA_UNROLL
-    for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::LoadU(d, &x[i + j * hn::Lanes(d)]));
-  }
-  if (i < x.size()) {
-    HWY_ALIGN float rest[16] = {};
-    std::copy(x.begin() + static_cast<std::ptrdiff_t>(i), x.end(), rest);
-    LAMINA_UNROLL
-    for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = add(part[j], hn::Load(d, rest + j * hn::Lanes(d)));
-  }
-  return sum16(part);
+  float const* const rows[1] = {x.data()};
+  float sums[1];
+  reduce16(rows, x.size(), add, sums);
+  return sums[0];
 }
 
 // Half precision in registers. x86 converts from AVX2 on; Highway's emulation for SSE4 (1.0.3) truncates and has no
