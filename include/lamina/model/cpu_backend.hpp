@@ -122,22 +122,22 @@ class Cpu {
       n_tiles += div_ceil(item.n_rows, kAttendRows);
       work += 2 * item.n_rows * (item.position + item.n_rows) * spec.n_heads * spec.head_dim;
     }
-    std::size_t const n_units = s.items.size() * spec.n_kv_heads;
-    auto const append = [&](std::size_t unit) {
-      append_rows(spec, s.items[unit / spec.n_kv_heads], unit % spec.n_kv_heads, s);
-    };
     // Single rows need nothing of their neighbours: append and attend in one task.
     bool const fused = n_tiles == s.rows();
     if (!fused) {
-      detail::for_each_run(*executor_, n_units, s.rows() * spec.n_kv_heads * spec.head_dim * kAppendWork,
+      detail::for_each_run(*executor_, n_tiles * spec.n_kv_heads,
+                           s.rows() * spec.n_kv_heads * spec.head_dim * kAppendWork,
                            [&](std::size_t first, std::size_t last) {
-                             for (std::size_t u = first; u < last; ++u) append(u);
+                             Tile tile = tile_at(s, spec.n_kv_heads, first);
+                             for (std::size_t t = first; t < last; ++t, advance(tile, s, spec.n_kv_heads)) {
+                               append_tile(spec, tile, s);
+                             }
                            });
     }
     auto const run = [&](std::size_t first, std::size_t last) {
       Tile tile = tile_at(s, spec.n_kv_heads, first);
       for (std::size_t t = first; t < last; ++t, advance(tile, s, spec.n_kv_heads)) {
-        if (fused) append(tile.item * spec.n_kv_heads + tile.kv_head);
+        if (fused) append_tile(spec, tile, s);
         attend_tile(spec, tile, s);
         if (in_tiles) {
           quantize_columns(s.attn, s.attn_q8, s.items[tile.item].first_row + tile.first, tile.n_rows,
@@ -221,11 +221,13 @@ class Cpu {
   }
 
  private:
-  // Costs in multiply-adds, roughly, for the decision whether to use more threads.
-  static constexpr std::size_t kAngleWork = 64;   // one angle's sine and cosine
-  static constexpr std::size_t kAppendWork = 4;   // rotation and storing of one component
-  static constexpr std::size_t kElementWork = 4;  // norm, int8, dequantization of one component
-  static constexpr std::size_t kAttendRows = 16;  // query tokens of one attention task
+  // Costs in multiply-adds, roughly, for the decision whether to use more threads. Of these a core does some 100,000 in
+  // a microsecond; Zen 4 takes 1 ns and more for an element or component, much of it for lines from beyond the L2
+  // cache, and 53 ns for an angle.
+  static constexpr std::size_t kAngleWork = 1024;  // one angle's sine and cosine
+  static constexpr std::size_t kAppendWork = 32;   // rotation and storing of one component
+  static constexpr std::size_t kElementWork = 32;  // norm, int8, dequantization of one component
+  static constexpr std::size_t kAttendRows = 16;   // query tokens of one attention task
   /// Blocks of 32 columns of gate and up that are computed before SiLU makes one of them, where there are many rows:
   /// few enough to wait in the L2 cache (256 rows: 128 KiB). Whole prefill on Zen 4, 128 rows, medians and best of 7
   /// turns, against rows of 32 KiB: Q4_0 1.03 and 1.007 times, Q4_K 0.98 to 1.01 and 1.001, Q6_K 1.01 to 1.02
@@ -331,16 +333,17 @@ class Cpu {
                    spec.rope_layout);
   }
 
-  /// k, rotated, and v of all rows of an item go into the cache, for one KV head.
-  void append_rows(AttentionSpec const& spec, StepItem const& item, std::size_t kv_head, Step const& s) const {
+  /// k, rotated, and v of a tile's rows go into the cache.
+  void append_tile(AttentionSpec const& spec, Tile const& tile, Step const& s) const {
+    StepItem const& item = s.items[tile.item];
     std::size_t const d = spec.head_dim;
-    std::span<KvBlockRef const> const blocks = s.blocks_of(item, kv_head);
-    for (std::size_t i = 0; i < item.n_rows; ++i) {
+    std::span<KvBlockRef const> const blocks = s.blocks_of(item, tile.kv_head);
+    for (std::size_t i = tile.first; i < tile.first + tile.n_rows; ++i) {
       std::size_t const row = item.first_row + i;
-      float* const k = s.k.row(row).data() + kv_head * d;
+      float* const k = s.k.row(row).data() + tile.kv_head * d;
       rotate(spec, s, row, k, 1);
       std::size_t const position = item.position + i;
-      kernels_->store_kv(spec.element, d, k, s.v.row(row).data() + kv_head * d, blocks[position / kKvBlock],
+      kernels_->store_kv(spec.element, d, k, s.v.row(row).data() + tile.kv_head * d, blocks[position / kKvBlock],
                          position % kKvBlock);
     }
   }
