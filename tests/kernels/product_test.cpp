@@ -163,7 +163,7 @@ TEST_CASE(
 
 TEST_CASE("more panels than a few rows follow side by side") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t const rows : {1u, 2u, 4u}) {
+    for (std::size_t const rows : {1u, 2u, 3u, 4u}) {
       check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
       check_case({t.format, 39 * 16 + 5, whole_blocks(t.format, 64), rows});  // padding beside three panels
     }
@@ -172,7 +172,7 @@ TEST_CASE("more panels than a few rows follow side by side") {
 
 TEST_CASE("a panel and a few rows that do not fit the L1 cache together") {
   for (FormatTraits const& t : kFormats) {
-    for (std::size_t const rows : {1u, 2u, 4u}) {
+    for (std::size_t const rows : {1u, 2u, 3u, 4u}) {
       check_case({t.format, 10 * 16 + 5, 4352, rows});
       check_case({t.format, 11 * 16 + 5, 4352, rows});
     }
@@ -182,27 +182,29 @@ TEST_CASE("a panel and a few rows that do not fit the L1 cache together") {
 TEST_CASE("whole groups of rows give what they give among all") {
   std::mt19937 random(23);
   Serial serial;
-  std::size_t const out = 32, cols = 256, rows = 15;
-  auto const x = random_floats(rows * cols, Values::kNormal, random);
-  MatrixView<float const> const view(x.data(), rows, cols);
+  std::size_t const out = 32, cols = 256;
+  auto const x = random_floats(15 * cols, Values::kNormal, random);
   for (FormatTraits const& t : kFormats) {
     auto const w =
         pack_matrix(t.format, random_rows(t.format, out, cols, Values::kNormal, random), out, cols, t.format, serial);
     for (KernelTable const* table : available_kernels()) {
-      Quantized const q8(*table, view);
-      Activations const all{view, q8.rows};
-      auto const multiply = [&](std::size_t first, std::size_t n) {
-        std::vector<float> y(n * out);
-        table->matmul(w.view(), 0, 2, all.slice(first, n), {y.data(), n, out}, Epilogue::kStore);
-        return y;
-      };
-      auto const whole = multiply(0, rows);
-      struct Run {
-        std::size_t first, n;
-      };
-      for (Run const run : {Run{0, 4}, Run{0, 12}, Run{4, 8}, Run{8, 7}, Run{12, 3}, Run{12, 2}, Run{14, 1}}) {
-        auto const part = multiply(run.first, run.n);
-        CHECK(std::memcmp(part.data(), &whole[run.first * out], part.size() * sizeof(float)) == 0);
+      for (std::size_t const rows : {13u, 14u, 15u}) {
+        MatrixView<float const> const view(x.data(), rows, cols);
+        Quantized const q8(*table, view);
+        Activations const all{view, q8.rows};
+        auto const multiply = [&](std::size_t first, std::size_t n) {
+          std::vector<float> y(n * out);
+          table->matmul(w.view(), 0, 2, all.slice(first, n), {y.data(), n, out}, Epilogue::kStore);
+          return y;
+        };
+        auto const whole = multiply(0, rows);
+        struct Run {
+          std::size_t first, n;
+        };
+        for (Run const run : {Run{0, 4}, Run{0, 12}, Run{4, 8}, Run{8, rows - 8}, Run{12, rows - 12}}) {
+          auto const part = multiply(run.first, run.n);
+          CHECK(std::memcmp(part.data(), &whole[run.first * out], part.size() * sizeof(float)) == 0);
+        }
       }
     }
   }
@@ -264,14 +266,14 @@ TEST_CASE("activations are quantized to the nearest level, ties to even") {
   }
 }
 
-TEST_CASE("rows lie in groups of 4, 2 and 1, and every byte belongs to one place") {
+TEST_CASE("rows lie in groups of 4 and one of what is left, and every byte belongs to one place") {
   for (std::size_t rows = 1; rows <= 9; ++rows) {
     Quantized q8(rows, 64);
     std::size_t const taken = rows / 4 * 4;
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t b = 0; b < 2; ++b) {
         QuantizedRows::Part const part = q8.rows.part(r, b);
-        CHECK(part.rows == (r < taken ? 4u : rows - taken >= 2 && r < taken + 2 ? 2u : 1u));
+        CHECK(part.rows == (r < taken ? 4u : rows - taken));
         for (std::size_t i = 0; i < 32; ++i) part.q(i) = static_cast<std::int8_t>(part.q(i) + 1);
         for (std::int32_t* p : {part.minus_8_sum, part.minus_32_sum, part.minus_32_sum + part.rows}) *p += 0x01010101;
         for (float* p : {part.scale, part.scaled_sum}) {

@@ -68,8 +68,8 @@ struct Streams {
   friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
 
-/// The most rows that may have streams; three never do. Where there is no entry, or one without panels, tiles are cut
-/// as for many rows.
+/// The most rows that may have streams; three are read as four are. Where there is no entry, or one without panels,
+/// tiles are cut as for many rows.
 inline constexpr std::size_t kStreamRows = 4;
 
 // kStreamPanels: after so many a stream jumps to the next ones.
@@ -79,8 +79,9 @@ inline constexpr std::size_t kStreamRows = 4;
 /// Q4_K 0.95, 0.86, 0.88; Q6_K 0.92, 0.88, 0.83; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.02. Four rows of
 /// Q4_0: 0.8.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, {1536}}, {4, {1536}}, {}, {2, {3072}}}};
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{{{2, {3072}}, {2, {3072}}, {}, {2, {3072}}}};
+inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, {1536}}, {4, {1536}}, {2, {3072}}, {2, {3072}}}};
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{
+    {{2, {3072}}, {2, {3072}}, {2, {3072}}, {2, {3072}}}};
 /// BF16, one row, 4 long streams without prefetches as 1: 1 KiB ahead 1.08 to 1.15, 1.5 KiB 1.05 to 1.09, 2.3 KiB 1.01;
 /// two rows 1.2 times what two streams with 1 KiB give.
 inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, {1024}}, {4, {1536}}}};
@@ -99,7 +100,8 @@ inline constexpr auto kStreamsOfFloats = kStreams;
 /// 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93 and 0.63. Two rows 1.06 to 1.47. Four rows by one stream
 /// with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8 to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1
 /// times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1}, {1}, {}, {1, {6144, Cache::kL2}}}};
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{
+    {{1}, {1}, {1, {6144, Cache::kL2}}, {1, {6144, Cache::kL2}}}};
 /// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
 /// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
 /// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
@@ -107,10 +109,11 @@ inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{{{1}, {1}, {}, 
 /// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10; by two streams 0.83 to 1.0 of that. Four rows by two streams
 /// 1.12 to 1.24, with 3 KiB ahead into the L2 cache 1.02 to 1.1 times that; by four streams 0.85 to 0.94.
 inline constexpr std::size_t kCrowdedBytes = std::size_t{36} << 10;
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{{{4}, {4}, {}, {2, {3072, Cache::kL2}}}};
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
+    {{4}, {4}, {2, {3072, Cache::kL2}}, {2, {3072, Cache::kL2}}}};
 /// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; by four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two). Four rows
 /// 1.04 to 1.07, with 6 KiB ahead into the L2 cache 0.82 to 0.93 times that.
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {}, {2}}};
+inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {2}, {2}}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
 /// as soon as memory gives more than 30 GB/s a core.
 inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4}, {4}}};

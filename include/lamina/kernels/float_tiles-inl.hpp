@@ -55,6 +55,7 @@ struct FloatTiles {
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 
+  static constexpr std::size_t fewer(std::size_t rows) { return rows / 2; }
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 

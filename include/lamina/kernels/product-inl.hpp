@@ -49,14 +49,14 @@ inline constexpr dot::Streams kCrowdedStreamsOf =
     kCore == Core::kZen4 ? of_rows<R>(Tiles::kCrowdedStreamsOfZen4) : kStreamsOf<Tiles, R, kCore>;
 
 /// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
-/// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: three
-/// rows that ask for the next panel instead take 1.1 times as long (Zen 3).
+/// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: a tile
+/// of two and one of one, that of two asking for the next panel instead, take 1.1 times as long (Zen 3).
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last, TileAhead& ahead) noexcept {
   constexpr dot::Ahead kAhead = R > 2 ? dot::Ahead{} : kStreamsOf<Tiles, R, Core::kAny>.ahead;
   for (; last - first >= R; first += R) one_tile<Tiles, R, V, kAhead>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
-    if (first < last) some_rows<Tiles, R / 2, V>(p, vector, first, last, ahead);
+    if (first < last) some_rows<Tiles, Tiles::fewer(R), V>(p, vector, first, last, ahead);
   }
 }
 
@@ -103,7 +103,7 @@ void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, 
     if (s.is_last) write_sums<R, V>(p, s.vector, row, sums);
   }
   if constexpr (R > 1) {
-    if (row < s.last_row) add_segment<R / 2>(p, s, row, ahead, sums);
+    if (row < s.last_row) add_segment<Tiles::fewer(R)>(p, s, row, ahead, sums);
   }
 }
 
@@ -187,12 +187,13 @@ bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t 
   return false;
 }
 
-/// One, two or four rows that are all there are as streams; else false.
+/// Up to four rows that are all there are as streams, where Tiles has them for so many; else false.
 template <class Tiles, Core kCore>
 bool multiply_few(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
   if constexpr (kVectors <= Tiles::kWide) {
     return multiply_as_streams<Tiles, 1, kCore>(p, first_panel, last_panel) ||
            multiply_as_streams<Tiles, 2, kCore>(p, first_panel, last_panel) ||
+           multiply_as_streams<Tiles, 3, kCore>(p, first_panel, last_panel) ||
            multiply_as_streams<Tiles, 4, kCore>(p, first_panel, last_panel);
   } else {
     return false;

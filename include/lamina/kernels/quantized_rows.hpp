@@ -26,9 +26,8 @@ struct QuantizedBlock {
 /// scale = max|x| / 127, q = round_to_nearest_even(x * (127 / max|x|)), all zero where max|x| is below 2^-119 (127 /
 /// max must stay finite). A block with NaN or infinity has q = 0 and a scale of NaN, which reaches every output.
 ///
-/// The rows lie in groups of 4, those that are left in a group of 2 and one of 1 (7 rows: 4, 2, 1), one group after the
-/// other; a group is a row of QuantizedBlocks. So a tile of a product follows one stream, and a row takes the same
-/// bytes in any group.
+/// The rows lie in groups of 4, those that are left in one of 1, 2 or 3, one group after the other; a group is a row of
+/// QuantizedBlocks. So a tile of a product follows one stream, and a row takes the same bytes in any group.
 class QuantizedRows {
  public:
   QuantizedRows() = default;
@@ -64,10 +63,14 @@ class QuantizedRows {
   template <class Body>
   void visit_row(std::size_t row, Body&& body) const {
     std::size_t const whole = rows_ / kActivationRows * kActivationRows;
+    static_assert(kActivationRows == 4);
     if (row < whole)
       return body(group<kActivationRows>(row / kActivationRows * kActivationRows), row % kActivationRows);
-    if (rows_ - whole >= 2 && row < whole + 2) return body(group<2>(whole), row - whole);
-    body(group<1>(row), std::size_t{0});
+    switch (rows_ - whole) {
+      case 3: return body(group<3>(whole), row - whole);
+      case 2: return body(group<2>(whole), row - whole);
+      default: return body(group<1>(whole), std::size_t{0});
+    }
   }
 
   /// One row's part of a block, wherever it lies.

@@ -5,6 +5,7 @@
 // rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
 // lanes. A kind of tiles is a struct with
 //   kWide, kRows            V and R of its largest tile
+//   fewer(rows)             R of the next smaller tile, for what tiles of so many rows leave
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4, and
 //                           kCrowdedStreamsOfZen4 beyond dot::kCrowdedBytes
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
