@@ -221,9 +221,9 @@ class Cpu {
   }
 
  private:
-  // Costs in multiply-adds, roughly, for the decision whether to use more threads. Of these a core does some 100,000 in
-  // a microsecond; Zen 4 takes 1 ns and more for an element or component, much of it for lines from beyond the L2
-  // cache, and 53 ns for an angle.
+  // Costs in multiply-adds, for the decision whether to use more threads; low, since memory and not arithmetic may be
+  // what they wait for. Zen 4 does some 100 multiply-adds in a nanosecond, takes 1 ns and more for an element or
+  // component, much of it for lines from beyond the L2 cache, and 53 ns for an angle.
   static constexpr std::size_t kAngleWork = 1024;  // one angle's sine and cosine
   static constexpr std::size_t kAppendWork = 32;   // rotation and storing of one component
   static constexpr std::size_t kElementWork = 32;  // norm, int8, dequantization of one component
