@@ -196,46 +196,65 @@ struct AttendTile {
   }
 };
 
-/// weight[i][t] = dot(q[i], key t), for R rows from `first` on and all 32 tokens: those that a row does not see are
-/// masked later.
-template <Core kCore, std::size_t R, class E>
-void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys) noexcept {
-  constexpr std::size_t kColumns = std::min(columns_for(R), kBlockVectors);
+/// weight[i][t] = dot(q[i], key t), for R rows from `first` on and T registers of tokens from token `from` on.
+template <Core kCore, std::size_t T, std::size_t R, class E>
+HWY_INLINE void dot_columns(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys,
+                            std::size_t from) noexcept {
   Full const d;
   float const* q[R];
   LAMINA_UNROLL
   for (std::size_t r = 0; r < R; ++r) q[r] = tile.q[first + r];
-  for (std::size_t t = 0; t < kKvBlock; t += kColumns * hn::Lanes(d)) {
-    hn::Vec<Full> acc[R][kColumns];
+  hn::Vec<Full> acc[R][T];
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
     LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t j = 0; j < kColumns; ++j) acc[r][j] = hn::Zero(d);
-    }
-    accumulate<kCore>(d, q, keys + t, kKvBlock, 0, head_dim, tile.ahead, acc);
+    for (std::size_t j = 0; j < T; ++j) acc[r][j] = hn::Zero(d);
+  }
+  accumulate<kCore>(d, q, keys + from, kKvBlock, 0, head_dim, tile.ahead, acc);
+  LAMINA_UNROLL
+  for (std::size_t r = 0; r < R; ++r) {
     LAMINA_UNROLL
-    for (std::size_t r = 0; r < R; ++r) {
-      LAMINA_UNROLL
-      for (std::size_t j = 0; j < kColumns; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + t + j * hn::Lanes(d));
-    }
+    for (std::size_t j = 0; j < T; ++j) hn::Store(acc[r][j], d, tile.weight[first + r] + from + j * hn::Lanes(d));
   }
 }
 
-/// The scores of a row, scaled, minus infinity for tokens that it does not see; returns the greatest, lane by lane.
+/// The same for whole registers of tokens, up to the last token that one of the rows sees. Those that another does not
+/// see are masked later.
+template <Core kCore, std::size_t R, class E>
+void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const* keys) noexcept {
+  constexpr std::size_t kColumns = std::min(columns_for(R), kBlockVectors);
+  constexpr std::size_t kLanes = hn::MaxLanes(Full());
+  if (tile.all_see_all) {
+    LAMINA_UNROLL
+    for (std::size_t t = 0; t < kKvBlock; t += kColumns * kLanes) {
+      dot_columns<kCore, kColumns, R>(tile, first, head_dim, keys, t);
+    }
+    return;
+  }
+  std::size_t const end = *std::max_element(tile.end + first, tile.end + first + R);
+  std::size_t t = 0;
+  for (; t + (kColumns - 1) * kLanes < end; t += kColumns * kLanes) {
+    dot_columns<kCore, kColumns, R>(tile, first, head_dim, keys, t);
+  }
+  for (; t < end; t += kLanes) dot_columns<kCore, 1, R>(tile, first, head_dim, keys, t);
+}
+
+/// The scores of a row, scaled, minus infinity for tokens that it does not see, up to the last register with one that
+/// it sees; returns the greatest, lane by lane. kAll: it sees all.
+template <bool kAll>
 HWY_INLINE hn::Vec<Full> scale_scores(AttendTile& tile, std::size_t i, float scale) {
   Full const d;
   auto const lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
   auto max = lowest;
-  if (!tile.sees(i)) return max;
-  auto const first = hn::Set(d, static_cast<float>(tile.begin[i]));
-  auto const past = hn::Set(d, static_cast<float>(tile.end[i]));
-  bool const all = tile.end[i] - tile.begin[i] == kKvBlock;
   LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
     std::size_t const t = j * hn::Lanes(d);
+    if (!kAll && t >= tile.end[i]) break;
     auto score = product(hn::Set(d, scale), hn::Load(d, tile.weight[i] + t));
-    if (!all) {
+    if constexpr (!kAll) {
       auto const index = hn::Iota(d, static_cast<float>(t));
+      auto const first = hn::Set(d, static_cast<float>(tile.begin[i]));
+      auto const past = hn::Set(d, static_cast<float>(tile.end[i]));
       score = hn::IfThenElse(hn::And(hn::Ge(index, first), hn::Lt(index, past)), score, lowest);
     }
     hn::Store(score, d, tile.weight[i] + t);
@@ -244,14 +263,18 @@ HWY_INLINE hn::Vec<Full> scale_scores(AttendTile& tile, std::size_t i, float sca
   return max;
 }
 
-/// The scaled scores of a row to weights; returns their sum as far as one register.
+/// These scores of a row to weights; returns their sum as far as one register.
+template <bool kAll>
 HWY_INLINE hn::Vec<Full> weigh(AttendTile& tile, std::size_t i) {
   Full const d;
-  if (!tile.sees(i)) return hn::Zero(d);
+  if (!kAll && !tile.sees(i)) return hn::Zero(d);
   auto const max = hn::Set(d, tile.max[i]);
   hn::Vec<Full> part[kSumVectors];
   LAMINA_UNROLL
+  for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = hn::Zero(d);
+  LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
+    if (!kAll && j * hn::Lanes(d) >= tile.end[i]) break;
     float* const weight = tile.weight[i] + j * hn::Lanes(d);
     auto const p = exp_bounded(d, hn::Sub(hn::Load(d, weight), max));
     hn::Store(p, d, weight);
@@ -260,28 +283,40 @@ HWY_INLINE hn::Vec<Full> weigh(AttendTile& tile, std::size_t i) {
   return sum_registers(part);
 }
 
+/// Calls body(whether all four see all of the block, as a constant, first row) for four rows at a time.
+template <class Body>
+HWY_INLINE void for_each_four(AttendTile const& tile, Body&& body) {
+  for (std::size_t i = 0; i < tile.rows; i += 4) {
+    if (tile.all_see_all && i + 4 <= tile.rows) {
+      body(std::true_type(), i);
+    } else {
+      body(std::false_type(), i);
+    }
+  }
+}
+
 /// Scores to weights: the online softmax step. Lanes are reduced for four rows side by side, and maxima for all rows
 /// before weights: row by row each waits for the one before (Zen 5: attention of 512 tokens at 61 % of
 /// the FMA peak so, at 69 % now; of one token over 8,192 in 0.54 and 0.48 ms).
 inline void weigh_rows(AttendTile& tile, float scale) noexcept {
   Full const d;
   Four const four;
-  hn::Vec<Full> of_rows[4];
-  for (std::size_t i = 0; i < tile.rows; i += 4) {
+  for_each_four(tile, [&](auto all, std::size_t i) HWY_ATTR {
+    hn::Vec<Full> greatest[4];
     LAMINA_UNROLL
-    for (std::size_t r = 0; r < 4; ++r) of_rows[r] = scale_scores(tile, i + r, scale);
-    auto const greatest = reduce_four(d, of_rows, [](auto a, auto b) HWY_ATTR { return hn::Max(a, b); });
+    for (std::size_t r = 0; r < 4; ++r) greatest[r] = scale_scores<all()>(tile, i + r, scale);
     auto const before = hn::Load(four, tile.max + i);
-    auto const max = hn::Max(before, greatest);
+    auto const max = hn::Max(before, reduce_four(d, greatest, [](auto a, auto b) HWY_ATTR { return hn::Max(a, b); }));
     hn::Store(max, four, tile.max + i);
     // Both may be minus infinity, where a row has seen nothing yet.
     hn::Store(hn::IfThenZeroElse(hn::Eq(before, max), hn::Sub(before, max)), four, tile.shift + i);
-  }
-  for (std::size_t i = 0; i < tile.rows; i += 4) {
+  });
+  for_each_four(tile, [&](auto all, std::size_t i) HWY_ATTR {
+    hn::Vec<Full> sum[4];
     LAMINA_UNROLL
-    for (std::size_t r = 0; r < 4; ++r) of_rows[r] = weigh(tile, i + r);
-    hn::Store(reduce_four(d, of_rows, [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); }), four, tile.block_sum + i);
-  }
+    for (std::size_t r = 0; r < 4; ++r) sum[r] = weigh<all()>(tile, i + r);
+    hn::Store(reduce_four(d, sum, [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); }), four, tile.block_sum + i);
+  });
 }
 
 /// What the current block makes of the sums so far, of all rows side by side.
@@ -343,6 +378,9 @@ void add_values_between(AttendTile& tile, std::size_t first, std::size_t head_di
   constexpr bool kTwo = kCore == Core::kZen4 && std::is_same_v<E, Half> && R > 4;
   constexpr std::size_t kColumns = kTwo ? 2 : columns_for(R);
   std::size_t done = add_columns<kCore, kColumns, R>(Full(), tile, first, head_dim, values, begin, end, 0);
+  if constexpr (kColumns == 8) {  // a head may have half as many components
+    done = add_columns<kCore, 4, R>(Full(), tile, first, head_dim, values, begin, end, done);
+  }
   if (done == head_dim) return;
   for (std::size_t r = first; r < first + R; ++r) add_remaining<kCore>(tile, r, head_dim, values, begin, end, done);
 }
@@ -368,10 +406,19 @@ void add_values(AttendTile& tile, std::size_t first, std::size_t head_dim, E con
   }
 }
 
-/// Calls body(row count as a constant, first row) for groups of at most kRowGroup rows, as even as can be.
+/// Into how many rows at a time, at most kRowGroup, `rows` are cut as evenly as can be.
+constexpr std::size_t even_group(std::size_t rows) { return div_ceil(rows, div_ceil(rows, kRowGroup)); }
+
+/// Rows whose values are added together. Of a block that they do not all see those of whole tokens, if that many fit:
+/// they see the same.
+inline std::size_t value_group(AttendTile const& tile, std::size_t heads) {
+  if (tile.all_see_all) return even_group(tile.rows);
+  return heads <= kRowGroup ? kRowGroup / heads * heads : even_group(heads);
+}
+
+/// Calls body(row count as a constant, first row) for `most` rows at a time, at most kRowGroup.
 template <class Body>
-HWY_INLINE void for_each_group(std::size_t rows, Body&& body) {
-  std::size_t const most = div_ceil(rows, div_ceil(rows, kRowGroup));
+HWY_INLINE void for_each_group(std::size_t rows, std::size_t most, Body&& body) {
   for (std::size_t first = 0; first < rows; first += most) {
     switch (std::min(most, rows - first)) {
       case 1: body(std::integral_constant<std::size_t, 1>(), first); break;
@@ -392,7 +439,7 @@ void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& bl
   auto const* const keys = reinterpret_cast<E const*>(block.k);
   auto const* const values = reinterpret_cast<E const*>(block.v);
   tile.ahead.start(next.k);
-  for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
+  for_each_group(tile.rows, even_group(tile.rows), [&](auto rows, std::size_t first) HWY_ATTR {
     dot_keys<kCore, rows()>(tile, first, args.head_dim, keys);
     tile.ahead.advance = 0;
   });
@@ -400,7 +447,7 @@ void attend_block(AttendTile& tile, AttendArgs const& args, KvBlockRef const& bl
   correct_sums(tile);
   tile.clear_outputs(args.head_dim);
   tile.ahead.start(next.v);
-  for_each_group(tile.rows, [&](auto rows, std::size_t first) HWY_ATTR {
+  for_each_group(tile.rows, value_group(tile, args.group), [&](auto rows, std::size_t first) HWY_ATTR {
     add_values<kCore, rows()>(tile, first, args.head_dim, values);
     tile.ahead.advance = 0;
   });
