@@ -118,8 +118,8 @@ void run(Arguments const& arguments) {
   std::printf("%s, %s, %zu threads, kernels %s, %zu tokens in each cache\n", options.file.c_str(),
               machine_name().c_str(), options.threads, std::string(options.kernels->name).c_str(), context);
   model.visit([&](auto const& concrete) {
-    std::string const key =
-        shape_of(concrete.config(), options.file) + " " + std::string(count_costs(checkpoint, options.convert).format);
+    std::string const key = shape_of(concrete.config(), options.file) + " " +
+                            std::string(count_costs(checkpoint, options.convert, concrete.config().n_layers).format);
     measure(concrete, key, context, repeat);
   });
 }

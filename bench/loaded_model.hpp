@@ -65,17 +65,31 @@ inline AnyModel load_model(Checkpoint const& checkpoint, ModelOptions const& opt
   return model;
 }
 
-/// What the products of one token cost, counted from the file's tensors. The head is apart: a prompt needs it once.
-struct Costs {
-  double integer_ops = 0;  // two per weight, of the layers
-  double float_ops = 0;
-  double head_ops = 0;
-  bool head_is_integer = false;
-  std::string_view format;  // that most weights have
+/// Operations of products: two per weight and row.
+struct Operations {
+  double integer = 0;
+  double floats = 0;
+
+  [[nodiscard]] double total() const { return integer + floats; }
+  friend Operations operator*(double n, Operations const& a) { return {n * a.integer, n * a.floats}; }
+  friend Operations operator+(Operations const& a, Operations const& b) {
+    return {a.integer + b.integer, a.floats + b.floats};
+  }
 };
 
-inline Costs count_costs(Checkpoint const& checkpoint, std::optional<Format> convert) {
+/// What the products of one token cost, counted from the file's tensors.
+struct Costs {
+  Operations any_row;       // of each token
+  Operations logit_row;     // besides, of a token whose logits are asked for: the last layer from queries on, the head
+  std::string_view format;  // that most weights have
+
+  [[nodiscard]] Operations of_prompt(std::size_t n) const { return static_cast<double>(n) * any_row + logit_row; }
+  [[nodiscard]] Operations of_step() const { return any_row + logit_row; }
+};
+
+inline Costs count_costs(Checkpoint const& checkpoint, std::optional<Format> convert, std::size_t n_layers) {
   Costs costs;
+  std::string const last_layer = "blk." + std::to_string(n_layers - 1) + ".";
   std::array<double, kFormats.size()> weights{};
   TensorInfo const* const output = checkpoint.find("output.weight");
   for (TensorInfo const& tensor : checkpoint.tensors()) {
@@ -84,12 +98,12 @@ inline Costs count_costs(Checkpoint const& checkpoint, std::optional<Format> con
     double const n = static_cast<double>(tensor.dims[0]) * static_cast<double>(tensor.dims[1]);
     FormatTraits const& format = traits(convert ? quant::choose(*convert, tensor.format, cols) : tensor.format);
     for (std::size_t i = 0; i < kFormats.size(); ++i) weights[i] += kFormats[i].format == format.format ? n : 0;
-    if (&tensor == output || (output == nullptr && tensor.name == "token_embd.weight")) {
-      costs.head_ops = 2 * n;
-      costs.head_is_integer = format.quantized;
-    } else if (tensor.name != "token_embd.weight") {
-      (format.quantized ? costs.integer_ops : costs.float_ops) += 2 * n;
-    }
+    bool const is_table = tensor.name == "token_embd.weight";
+    if (is_table && output != nullptr) continue;
+    bool const in_last_layer = tensor.name.starts_with(last_layer) && !tensor.name.ends_with("attn_k.weight") &&
+                               !tensor.name.ends_with("attn_v.weight");
+    Operations& sum = &tensor == output || is_table || in_last_layer ? costs.logit_row : costs.any_row;
+    (format.quantized ? sum.integer : sum.floats) += 2 * n;
   }
   auto const most = static_cast<std::size_t>(std::ranges::max_element(weights) - weights.begin());
   costs.format = kFormats[most].name;

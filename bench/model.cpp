@@ -178,11 +178,10 @@ class Bench {
 
   void add_prefill(Results& results, double prefill_seconds, Peaks const& peaks) const {
     auto const n_prefill = static_cast<double>(options_.prefill);
-    double const integer_ops = costs_.integer_ops * n_prefill + (costs_.head_is_integer ? costs_.head_ops : 0);
-    double const float_ops = costs_.float_ops * n_prefill + (costs_.head_is_integer ? 0 : costs_.head_ops);
+    Operations const ops = costs_.of_prompt(options_.prefill);
     double at_peak = 0;  // seconds
-    if (peaks.integers > 0) at_peak += integer_ops / peaks.integers;
-    if (peaks.floats > 0) at_peak += float_ops / peaks.floats;
+    if (peaks.integers > 0) at_peak += ops.integer / peaks.integers;
+    if (peaks.floats > 0) at_peak += ops.floats / peaks.floats;
     results.integer_peak.add(peaks.integers / 1e9);
     results.float_peak.add(peaks.floats / 1e9);
     results.prefill.add(n_prefill / prefill_seconds);
@@ -210,8 +209,9 @@ void print(Results const& results, ReadBandwidth const& read, Costs const& costs
   std::printf("%-14s %s\n", "  best by", std::string(read.pattern).c_str());
   print_samples("integer peak", results.integer_peak, "Gop/s");
   print_samples("float peak", results.float_peak, "Gop/s");
+  double const prompt_gop = costs.of_prompt(options.prefill).total() / static_cast<double>(options.prefill) / 1e9;
   std::printf("%-14s %8.3f GB read per decoded token, %.3f Gop per prompt token\n", "costs", bytes_per_token / 1e9,
-              (costs.integer_ops + costs.float_ops) / 1e9);
+              prompt_gop);
   print_samples("prefill", results.prefill, "tokens/s");
   print_samples("  share", results.prefill_share, "% of the arithmetic peak", 100);
   print_samples("decode", results.decode, "tokens/s");
@@ -221,10 +221,9 @@ void print(Results const& results, ReadBandwidth const& read, Costs const& costs
   std::printf("speed %s decode %.2f\n", key.c_str(), results.decode.median());
   std::printf("limit %s prefill%zu %.3f\n", key.c_str(), options.prefill, results.prefill_share.median());
   std::printf("limit %s decode %.3f\n", key.c_str(), results.decode_share.median());
-  double const gop = (costs.integer_ops + costs.float_ops) / 1e9;
-  std::printf("cost %s prefill%zu %.4f %.6f\n", key.c_str(), options.prefill, gop,
+  std::printf("cost %s prefill%zu %.4f %.6f\n", key.c_str(), options.prefill, prompt_gop,
               bytes_per_token / 1e9 / static_cast<double>(options.prefill));
-  std::printf("cost %s decode %.4f %.6f\n", key.c_str(), gop + costs.head_ops / 1e9, bytes_per_token / 1e9);
+  std::printf("cost %s decode %.4f %.6f\n", key.c_str(), costs.of_step().total() / 1e9, bytes_per_token / 1e9);
   std::printf("machine integer %.1f\n", results.integer_peak.median());
   std::printf("machine float %.1f\n", results.float_peak.median());
   std::printf("machine read %.2f\n", read.bytes_per_second.median() / 1e9);
@@ -233,7 +232,6 @@ void print(Results const& results, ReadBandwidth const& read, Costs const& costs
 void run(Arguments const& arguments) {
   Options const options = read_options(arguments);
   Checkpoint const checkpoint = Checkpoint::open(options.file);
-  Costs const costs = count_costs(checkpoint, options.convert);
   auto const begin = std::chrono::steady_clock::now();
   AnyModel const model = load_model(checkpoint, options);
   std::chrono::duration<double> const load_time = std::chrono::steady_clock::now() - begin;
@@ -242,6 +240,7 @@ void run(Arguments const& arguments) {
               std::string(options.kernels->name).c_str());
   std::printf("%-14s %8.2f s\n", "load", load_time.count());
   model.visit([&](auto const& concrete) {
+    Costs const costs = count_costs(checkpoint, options.convert, concrete.config().n_layers);
     Bench bench(concrete, costs, options);
     Results const results = bench.run();
     print(results, bench.meter().best(), costs, options, shape_of(concrete.config(), options.file),

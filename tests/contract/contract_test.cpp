@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,13 +99,37 @@ TEST_CASE("a sequence alone and among eight others of mixed lengths has the same
   });
 }
 
-TEST_CASE("the last row's logits do not depend on which rows are asked for") {
-  auto const checkpoint = random_checkpoint({.format = Format::kQ8_0});
-  auto const model = load(checkpoint);
-  auto const tokens = random_tokens(40, RandomModel{}.n_vocab);
-  Bits const all = run(model, tokens, 40);
-  Session session(model, {.capacity = 64});
-  CHECK(bits_of(session.prefill(tokens)) == Bits(all.end() - RandomModel{}.n_vocab, all.end()));
+TEST_CASE("rows do not depend on which rows of a batch logits are asked for") {
+  for_each_variant([](Variant const&, Checkpoint const& checkpoint, std::vector<Token> const& tokens) {
+    auto const model = load(checkpoint, {.threads = 2});
+    Bits const alone = run(model, tokens, kTokens);
+    // The same text four times over, each in pieces of its own length and with its own wishes, which change: what has
+    // been asked of a piece must not show in those after it.
+    constexpr std::array<std::size_t, 4> kPieces{1, 4, 7, 20};
+    Cache cache(model.kv_shape(), {.capacity = kTokens, .max_sequences = 4});
+    auto workspace = model.make_workspace({.max_rows = 32, .max_logits = 32, .max_context = 4 * kTokens});
+    std::vector<SequenceId> sequences;
+    for (std::size_t i = 0; i < 4; ++i) sequences.push_back(cache.create());
+    for (std::size_t round = 0; cache.length(sequences[0]) < kTokens; ++round) {
+      std::vector<BatchItem> batch;
+      std::vector<std::size_t> expected;  // the place in the text of each row of logits
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::size_t const done = cache.length(sequences[i]);
+        std::size_t const n = std::min(kPieces[i], kTokens - done);
+        if (n == 0) continue;
+        auto const wanted = std::array{LogitsFor::kNone, LogitsFor::kLast, LogitsFor::kAll}[(round + i / 2) % 3];
+        batch.push_back({sequences[i], std::span(tokens).subspan(done, n), wanted});
+        std::size_t const first = wanted == LogitsFor::kAll ? 0 : wanted == LogitsFor::kLast ? n - 1 : n;
+        for (std::size_t j = first; j < n; ++j) expected.push_back(done + j);
+      }
+      Logits const logits = model.forward(batch, cache, workspace);
+      REQUIRE(logits.rows == expected.size());
+      for (std::size_t r = 0; r < logits.rows; ++r) {
+        auto const row = alone.begin() + static_cast<std::ptrdiff_t>(expected[r] * logits.cols);
+        CHECK(std::ranges::equal(bits_of(logits.row(r)), std::span(row, logits.cols)));
+      }
+    }
+  });
 }
 
 TEST_CASE("conversion at load equals a file that was quantized beforehand") {

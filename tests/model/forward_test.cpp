@@ -141,6 +141,31 @@ TEST_CASE("cancellation is honoured within one operation of a layer") {
   CHECK(seen_after <= 1);  // attention is two runs
 }
 
+TEST_CASE("rows without logits end with the last layer's keys and values") {
+  std::size_t runs = 0;
+  auto loop = [&](std::size_t n, TaskRef task) {
+    ++runs;
+    for (std::size_t i = 0; i < n; ++i) task(i);
+  };
+  HostExecutor executor(2, loop);
+  using Backend = Cpu<decltype(executor)>;
+  auto const model = Model<Llama, quant::AsStored, Backend>::load(random_checkpoint({.ffn_dim = 4096}), {},
+                                                                  Backend(executor, best_kernels()));
+  Cache cache(model.kv_shape(), {.capacity = 256});
+  auto workspace = model.make_workspace({.max_rows = 64, .max_logits = 64, .max_context = 256});
+  auto const sequence = cache.create();
+  auto const tokens = random_tokens(64, 107);
+  auto const runs_of = [&](LogitsFor wanted) {
+    BatchItem const item{sequence, tokens, wanted};
+    runs = 0;
+    model.forward(Batch(&item, 1), cache, workspace);
+    return runs;
+  };
+  std::size_t const all = runs_of(LogitsFor::kAll);
+  CHECK(runs_of(LogitsFor::kLast) < all);      // of one row most operations are too little for two threads
+  CHECK(runs_of(LogitsFor::kNone) + 4 < all);  // attention, output, gate and up, down, and the head
+}
+
 TEST_CASE("NaN in the logits is an error that names the row, and is not kept") {
   // A vocabulary in which token 3 is poison.
   auto const checkpoint = random_checkpoint(

@@ -28,11 +28,18 @@ struct AttentionSpec {
   KvElement element = KvElement::kF32;  // of the cache
 };
 
+/// Which of queries, keys and values an operation is about. In the last layer queries may be of fewer rows: see
+/// Decoder::forward.
+enum class Qkv : std::uint8_t { kAll, kKeysValues, kQueries };
+
 /// The operations, on the rows of `step`, with the weights of one layer:
 ///   rotations(inv_freq, step)         cos, sin of each row's position
 ///   embed(table, step)                x = rows of the table
-///   project_qkv<bias>(layer, eps, step)  h = norm(x), as products read it; q, k, v = products of h, plus biases
-///   attend(layer, spec, step)         rotates q and k, appends k and v to the blocks, attn = attention
+///   project_qkv<bias>(layer, part, eps, step)  h = norm(x), as products read it; q, k, v, or those of them that `part`
+///                                     names, = products of h, plus biases
+///   attend(layer, spec, part, step)   of keys and values: rotates k, appends k and v to the blocks; of queries, after
+///                                     that: rotates q, attn = attention
+///   keep_logit_rows(step)             moves x, cos and sin of step.logit_rows to the front; step.keep_logit_rows()
 ///   project_add(layer, step)          x = x + attn_output attn
 ///   gate_up(layer, eps, step)         h = norm(x); gate = silu(gate h) * (up h), in the form that down_add reads
 ///   down_add(layer, step)             x = x + down gate
@@ -49,7 +56,7 @@ concept Backend =
              std::span<std::byte const> bytes, PackedView const& panels, std::span<MatrixShape const> shapes,
              typename B::Storage& storage, std::vector<float> const& values, std::size_t n, float eps,
              LayerWeights<typename B::Matrix, typename B::Vector> const& layer, std::span<double const> inv_freq,
-             AttentionSpec const& spec, Step& step) {
+             AttentionSpec const& spec, Qkv part, Step& step) {
       { backend.storage_for(shapes) } -> std::same_as<typename B::Storage>;
       { backend.load_matrix(format, bytes, n, n, format, storage) } -> std::same_as<typename B::Matrix>;
       { backend.map_matrix(panels) } -> std::same_as<typename B::Matrix>;
@@ -58,8 +65,9 @@ concept Backend =
       { b.kernels() } -> std::same_as<KernelTable const&>;  // those of the host, for what is computed at load
       { b.rotations(inv_freq, step) };
       { b.embed(w, step) };
-      { b.template project_qkv<true>(layer, eps, step) };
-      { b.attend(layer, spec, step) };
+      { b.template project_qkv<true>(layer, part, eps, step) };
+      { b.attend(layer, spec, part, step) };
+      { b.keep_logit_rows(step) };
       { b.project_add(layer, step) };
       { b.gate_up(layer, eps, step) };
       { b.down_add(layer, step) };

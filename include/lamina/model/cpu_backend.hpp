@@ -96,23 +96,36 @@ class Cpu {
   }
 
   template <bool kBias>
-  void project_qkv(Layer const& layer, float eps, Step& s) const {
-    PackedView const w[] = {layer.q.view(), layer.k.view(), layer.v.view()};
-    normalize(layer.attn_norm, eps, w, s);
+  void project_qkv(Layer const& layer, Qkv part, float eps, Step& s) const {
+    std::size_t const first = part == Qkv::kKeysValues ? 1 : 0;
+    std::size_t const last = part == Qkv::kQueries ? 1 : 3;
+    PackedView const all[] = {layer.q.view(), layer.k.view(), layer.v.view()};
     MatrixView<float> const y[] = {s.q, s.k, s.v};
+    std::span<PackedView const> const w = std::span(all).subspan(first, last - first);
+    normalize(layer.attn_norm, eps, w, s);
     if constexpr (kBias) {
       // y = bias, then y = y + w x: one rounding for the addition, and no kernel of its own.
       Vector const* const biases[] = {&layer.q_bias, &layer.k_bias, &layer.v_bias};
-      for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t i = first; i < last; ++i) {
         for (std::size_t r = 0; r < s.rows(); ++r) {
           std::memcpy(y[i].row(r).data(), biases[i]->data(), biases[i]->size() * sizeof(float));
         }
       }
     }
-    multiply(w, {s.h, s.h_q8}, y, kBias ? Epilogue::kAdd : Epilogue::kStore);
+    multiply(w, {s.h, s.h_q8}, std::span(y).subspan(first, last - first), kBias ? Epilogue::kAdd : Epilogue::kStore);
   }
 
-  void attend(Layer const& layer, AttentionSpec const& spec, Step& s) const {
+  void keep_logit_rows(Step& s) const {
+    for (std::size_t i = 0; i < s.logit_rows.size(); ++i) {  // ascending: none is written over before it moves
+      if (s.logit_rows[i] == i) continue;
+      for (MatrixView<float> const& m : {s.x, s.cos, s.sin}) {
+        std::ranges::copy(m.row(s.logit_rows[i]), m.row(i).begin());
+      }
+    }
+    s.keep_logit_rows();
+  }
+
+  void attend(Layer const& layer, AttentionSpec const& spec, Qkv part, Step& s) const {
     bool const quantize = is_quantized(layer.attn_output);
     std::size_t const width = spec.n_heads / spec.n_kv_heads * spec.head_dim;
     bool const in_tiles = quantize && width % kActivationBlock == 0;  // a task's columns are whole blocks
@@ -123,8 +136,8 @@ class Cpu {
       work += 2 * item.n_rows * (item.position + item.n_rows) * spec.n_heads * spec.head_dim;
     }
     // Single rows need nothing of their neighbours: append and attend in one task.
-    bool const fused = n_tiles == s.rows();
-    if (!fused) {
+    bool const fused = part == Qkv::kAll && n_tiles == s.rows();
+    if (part != Qkv::kQueries && !fused) {
       detail::for_each_run(*executor_, n_tiles * spec.n_kv_heads,
                            s.rows() * spec.n_kv_heads * spec.head_dim * kAppendWork,
                            [&](std::size_t first, std::size_t last) {
@@ -134,6 +147,7 @@ class Cpu {
                              }
                            });
     }
+    if (part == Qkv::kKeysValues) return;
     auto const run = [&](std::size_t first, std::size_t last) {
       Tile tile = tile_at(s, spec.n_kv_heads, first);
       for (std::size_t t = first; t < last; ++t, advance(tile, s, spec.n_kv_heads)) {

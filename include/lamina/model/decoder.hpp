@@ -47,7 +47,8 @@ class Decoder {
   [[nodiscard]] Weights const& weights() const noexcept { return weights_; }
   [[nodiscard]] B const& backend() const noexcept { return backend_; }
 
-  /// See Model::forward.
+  /// See Model::forward. Rows that no logits are wanted of end with the last layer's keys and values, which nothing of
+  /// them is read after: of 16 layers (Llama 3.2 1B) 6 % of the work.
   template <KvCache C>
   Logits forward(Batch batch, C& cache, Workspace& workspace, std::stop_token const& stop) const {
     Step step = plan(batch, cache, workspace);
@@ -59,11 +60,21 @@ class Decoder {
     for (std::size_t i = 0; i < config_.n_layers; ++i) {
       auto const& layer = weights_.layers[i];
       static_assert(Arch::norm == Norm::Rms);
-      check(stop);
-      backend_.template project_qkv<Arch::qkv_bias>(layer, eps, step);
-      check(stop);
+      auto const project_and_attend = [&](Qkv part) {
+        check(stop);
+        backend_.template project_qkv<Arch::qkv_bias>(layer, part, eps, step);
+        check(stop);
+        backend_.attend(layer, attention, part, step);
+      };
       gather_blocks(cache, i, step);
-      backend_.attend(layer, attention, step);
+      if (i + 1 == config_.n_layers && step.logit_rows.size() < step.rows()) {
+        project_and_attend(Qkv::kKeysValues);
+        backend_.keep_logit_rows(step);
+        if (step.rows() == 0) break;
+        project_and_attend(Qkv::kQueries);
+      } else {
+        project_and_attend(Qkv::kAll);
+      }
       check(stop);
       backend_.project_add(layer, step);
       if constexpr (Arch::ffn == Ffn::SwiGlu) {
@@ -78,7 +89,7 @@ class Decoder {
     if (first_bad != step.logit_rows.size()) {
       refuse(Errc::kNotFinite, "NaN or infinity in row ", first_bad, " of the logits");
     }
-    for (StepItem const& item : step.items) cache.commit(item.sequence, item.n_rows);
+    for (BatchItem const& item : batch) cache.commit(item.sequence, item.tokens.size());
     return step.logits;
   }
 

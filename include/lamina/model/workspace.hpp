@@ -57,6 +57,32 @@ struct Step {
   std::span<KvBlockRef> blocks;  // of the current layer: per item, per KV head
 
   [[nodiscard]] std::size_t rows() const noexcept { return tokens.size(); }
+  void resize(std::size_t n_rows) noexcept {
+    tokens = tokens.first(n_rows);
+    for (auto* m : {&cos, &sin, &x, &h, &q, &k, &v, &attn, &gate, &up}) m->rows = n_rows;
+    for (auto* m : {&h_q8, &attn_q8, &gate_q8}) *m = m->resized(n_rows);
+  }
+  /// Leaves the rows that logits are wanted of, the last ones of each item, as if they were at the front; what lies in
+  /// the matrices stays where it is, and so do the blocks.
+  void keep_logit_rows() noexcept {
+    std::size_t n_rows = 0;
+    std::size_t n_items = 0;
+    for (StepItem item : items) {
+      std::size_t const first = n_rows;
+      std::size_t const end = item.first_row + item.n_rows;
+      for (; n_rows < logit_rows.size() && logit_rows[n_rows] < end; ++n_rows) {
+        tokens[n_rows] = tokens[logit_rows[n_rows]];
+        logit_rows[n_rows] = static_cast<std::uint32_t>(n_rows);
+      }
+      if (n_rows == first) continue;
+      item.position += item.n_rows - (n_rows - first);
+      item.first_row = first;
+      item.n_rows = n_rows - first;
+      items[n_items++] = item;
+    }
+    items = items.first(n_items);
+    resize(n_rows);
+  }
   /// The blocks of one item and KV head.
   [[nodiscard]] std::span<KvBlockRef const> blocks_of(StepItem const& item, std::size_t kv_head) const noexcept {
     return blocks.subspan(item.first_block + kv_head * item.blocks_per_head, item.blocks_per_head);
@@ -99,11 +125,9 @@ class Workspace {
   [[nodiscard]] Step begin(std::size_t n_items, std::size_t n_rows, std::size_t n_logits) noexcept {
     Step s = all_;
     s.items = all_.items.first(n_items);
-    s.tokens = all_.tokens.first(n_rows);
     s.logit_rows = all_.logit_rows.first(n_logits);
     s.logits = all_.logits.slice(0, n_logits);
-    for (auto* m : {&s.cos, &s.sin, &s.x, &s.h, &s.q, &s.k, &s.v, &s.attn, &s.gate, &s.up}) m->rows = n_rows;
-    for (auto* m : {&s.h_q8, &s.attn_q8, &s.gate_q8}) *m = m->resized(n_rows);
+    s.resize(n_rows);
     return s;
   }
 
