@@ -92,15 +92,13 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
 
   // Cut as a model cuts it (model/cpu_backend.hpp).
   std::size_t const row_bytes = quantized ? QuantizedRows::row_bytes(shape.cols) : shape.cols * sizeof(float);
-  std::size_t const tile_bytes = lamina::detail::tile_bytes();
   lamina::detail::Grid const grid{
       .n_units = first.panels(),
       .n_rows = rows,
       .unit_work = kPanelRows * shape.cols,
       .unit_bytes = first.panel_bytes,
       .tile_rows = lamina::detail::tile_rows(
-          row_bytes, quantized ? kernels.rows_at_once : lamina::detail::kStreamingRows, tile_bytes),
-      .tile_bytes = tile_bytes,
+          row_bytes, quantized ? kernels.rows_at_once : lamina::detail::kStreamingRows, lamina::detail::tile_bytes()),
       .stream_units = lamina::detail::kPanelsAtOnce};
   ThreadPool& pool = suite.pool(n_threads);
   suite.time(state, work, kernels.target, n_threads, [&] {

@@ -38,7 +38,6 @@ TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
                                 .unit_work = std::size_t{1} << 16,
                                 .unit_bytes = 18432,
                                 .tile_rows = 78,
-                                .tile_bytes = std::size_t{256} << 10,
                                 .stream_units = 4};
         auto const body = [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t rows) {
           for (std::size_t u = u0; u < u1; ++u) {

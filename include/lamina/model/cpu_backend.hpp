@@ -181,7 +181,6 @@ class Cpu {
                             .unit_work = 2 * kActivationBlock * w[0].cols,
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
                             .tile_rows = tile_rows(w),
-                            .tile_bytes = tile_bytes_,
                             .stream_units = detail::kPanelsAtOnce / kPanels};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       Activations const x = h.slice(row, n_rows);
@@ -315,7 +314,6 @@ class Cpu {
                       .unit_work = kPanelRows * w[0].cols,
                       .unit_bytes = w[0].panel_bytes,
                       .tile_rows = tile_rows(w),
-                      .tile_bytes = tile_bytes_,
                       .stream_units = detail::kPanelsAtOnce};
     for (PackedView const& one : w) grid.n_units += one.panels();
     return grid;
