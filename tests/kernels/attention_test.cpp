@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/elementwise_inputs.hpp"
@@ -123,6 +124,25 @@ TEST_CASE("attend equals the reference: positions and windows") {
   }
 }
 
+TEST_CASE("attend equals the reference: many blocks") {
+  std::uint64_t seed = 250;
+  for (std::size_t const cached : {255u, 256u, 270u, 287u, 500u}) {
+    for (std::size_t const head_dim : {5u, 64u, 128u, 130u}) {  // of the last, 24 rows are too many to be copied
+      for (std::size_t const window : {0u, 290u}) {
+        for (auto const element : {KvElement::kF32, KvElement::kF16}) {
+          check_equals_reference({.head_dim = head_dim,
+                                  .group = 1 + cached % 4,
+                                  .cached = cached,
+                                  .n_tokens = 13,
+                                  .element = element,
+                                  .window = window},
+                                 ++seed);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("attend equals the reference: sharp and flat scores") {
   for (float const spread : {0.0F, 1e-20F, 30.0F, 1e4F}) {
     Problem const problem({.head_dim = 32, .group = 3, .cached = 90, .n_tokens = 7, .element = KvElement::kF32}, 300,
@@ -161,8 +181,8 @@ TEST_CASE("attend is softmax(q k) v") {
 }
 
 TEST_CASE("a query's result does not depend on the queries that it is computed with") {
-  for (std::size_t const window : {0u, 40u}) {
-    Problem const problem({.head_dim = 40, .group = 3, .cached = 13, .n_tokens = 70, .window = window}, 500);
+  for (auto const& [cached, window] : {std::pair{13u, 0u}, {13u, 40u}, {250u, 0u}}) {
+    Problem const problem({.head_dim = 40, .group = 3, .cached = cached, .n_tokens = 70, .window = window}, 500);
     for (auto const* table : lamina::available_kernels()) {
       auto const whole = problem.run(*table);
       for (std::size_t const chunk : {1u, 2u, 3u, 7u, 32u}) {
