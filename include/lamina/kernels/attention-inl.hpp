@@ -273,7 +273,7 @@ HWY_INLINE hn::Vec<Full> scale_scores(AttendTile& tile, std::size_t i, float sca
   LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
     std::size_t const t = j * hn::Lanes(d);
-    if (!kAll && t >= tile.end[i]) break;
+    if (!kAll && t >= tile.end[i]) continue;
     auto score = product(hn::Set(d, scale), hn::Load(d, tile.weight[i] + t));
     if constexpr (!kAll) {
       auto const index = hn::Iota(d, static_cast<float>(t));
@@ -295,10 +295,10 @@ HWY_INLINE hn::Vec<Full> weigh(AttendTile& tile, std::size_t i) {
   auto const max = hn::Set(d, tile.max[i]);
   hn::Vec<Full> part[kSumVectors];
   LAMINA_UNROLL
-  for (std::size_t j = 0; j < kSumVectors; ++j) part[j] = hn::Zero(d);
+  for (auto& one : part) one = hn::Zero(d);
   LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
-    if (!kAll && j * hn::Lanes(d) >= tile.end[i]) break;
+    if (!kAll && j * hn::Lanes(d) >= tile.end[i]) continue;
     float* const weight = tile.weight[i] + j * hn::Lanes(d);
     auto const p = exp_bounded(d, hn::Sub(hn::Load(d, weight), max));
     hn::Store(p, d, weight);
