@@ -106,6 +106,8 @@ TEST_CASE("rows do not depend on which rows of a batch logits are asked for") {
     // The same text four times over, each in pieces of its own length and with its own wishes, which change: what has
     // been asked of a piece must not show in those after it.
     constexpr std::array<std::size_t, 4> kPieces{1, 4, 7, 20};
+    constexpr std::array kWishes{LogitsFor::kNone, LogitsFor::kLast, LogitsFor::kAll,  // each after each other
+                                 LogitsFor::kLast, LogitsFor::kNone, LogitsFor::kAll};
     Cache cache(model.kv_shape(), {.capacity = kTokens, .max_sequences = 4});
     auto workspace = model.make_workspace({.max_rows = 32, .max_logits = 32, .max_context = 4 * kTokens});
     std::vector<SequenceId> sequences;
@@ -117,7 +119,7 @@ TEST_CASE("rows do not depend on which rows of a batch logits are asked for") {
         std::size_t const done = cache.length(sequences[i]);
         std::size_t const n = std::min(kPieces[i], kTokens - done);
         if (n == 0) continue;
-        auto const wanted = std::array{LogitsFor::kNone, LogitsFor::kLast, LogitsFor::kAll}[(round + i / 2) % 3];
+        LogitsFor const wanted = kWishes[(round + i) % kWishes.size()];
         batch.push_back({sequences[i], std::span(tokens).subspan(done, n), wanted});
         std::size_t const first = wanted == LogitsFor::kAll ? 0 : wanted == LogitsFor::kLast ? n - 1 : n;
         for (std::size_t j = first; j < n; ++j) expected.push_back(done + j);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -143,6 +144,18 @@ TEST_CASE("attend equals the reference: many blocks") {
   }
 }
 
+TEST_CASE("attend equals the reference: windows that begin and end within the tiles of any group") {
+  std::uint64_t seed = 280;
+  for (std::size_t const group : {3u, 4u, 5u, 7u, 9u, 71u}) {
+    for (std::size_t const window : {9u, 40u, 300u}) {
+      for (std::size_t const cached : {20u, 340u}) {
+        check_equals_reference({.head_dim = 24, .group = group, .cached = cached, .n_tokens = 37, .window = window},
+                               ++seed);
+      }
+    }
+  }
+}
+
 TEST_CASE("attend equals the reference: sharp and flat scores") {
   for (float const spread : {0.0F, 1e-20F, 30.0F, 1e4F}) {
     Problem const problem({.head_dim = 32, .group = 3, .cached = 90, .n_tokens = 7, .element = KvElement::kF32}, 300,
@@ -198,19 +211,22 @@ TEST_CASE("a query's result does not depend on the queries that it is computed w
 }
 
 TEST_CASE("tokens that a query does not see may hold anything") {
-  Shape const shape{.head_dim = 16, .group = 1, .cached = 50, .n_tokens = 12, .element = KvElement::kF32, .window = 45};
-  Problem problem(shape, 600);
-  auto const before = problem.run(lamina::reference_kernels());
-  for (std::size_t const t :
-       {std::size_t{3}, std::size_t{61}}) {  // before the first window; after all but the last query
-    std::fill_n(&problem.k[t * 16], 16, std::numeric_limits<float>::infinity());
-    std::fill_n(&problem.v[t * 16], 16, kNaN);
-    problem.store(t);
-  }
-  for (auto const* table : lamina::available_kernels()) {
-    auto const after = problem.run(*table);
-    CHECK(difference(*table, std::span(after).first(11 * 16), std::span(before).first(11 * 16)) == "");
-    CHECK(std::all_of(after.end() - 16, after.end(), [](float x) { return std::isnan(x); }));
+  for (auto const& [group, cached, window] : {std::tuple{1u, 50u, 45u}, {1u, 400u, 395u}, {4u, 400u, 395u}}) {
+    Shape const shape{
+        .head_dim = 16, .group = group, .cached = cached, .n_tokens = 12, .element = KvElement::kF32, .window = window};
+    Problem problem(shape, 600);
+    auto const before = problem.run(lamina::reference_kernels());
+    for (std::size_t const t : {3u, cached + 11u}) {  // before the first window; after all but the last query
+      std::fill_n(&problem.k[t * 16], 16, std::numeric_limits<float>::infinity());
+      std::fill_n(&problem.v[t * 16], 16, kNaN);
+      problem.store(t);
+    }
+    std::size_t const width = group * 16;
+    for (auto const* table : lamina::available_kernels()) {
+      auto const after = problem.run(*table);
+      CHECK(difference(*table, std::span(after).first(11 * width), std::span(before).first(11 * width)) == "");
+      CHECK(std::all_of(after.begin() + 11 * width, after.end(), [](float x) { return std::isnan(x); }));
+    }
   }
 }
 

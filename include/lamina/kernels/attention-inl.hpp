@@ -126,14 +126,14 @@ HWY_INLINE void accumulate(D d, float const* const (&a)[R], E const* b, std::siz
   ahead = lines;
 }
 
-/// Of the rows of a tile with heads of 128 components.
+/// Room for the rows of a tile with heads of 128 components: 12 KiB, twice on the stack of a task.
 inline constexpr std::size_t kNearFloats = kTileRows * 128;
 
 /// A tile of query rows on its way through the cache. Row i of the tile is query head (first + i) % group of query
 /// token (first + i) / group.
 struct AttendTile {
   HWY_ALIGN float weight[kMaxTileRows][kKvBlock];  // of the current block: scores, then exp(score - max)
-  HWY_ALIGN float near_q[kNearFloats];             // see is_long
+  HWY_ALIGN float near_q[kNearFloats];             // see worth_copying
   HWY_ALIGN float near_out[kNearFloats];
   float const* q[kMaxTileRows];
   float* out[kMaxTileRows];                  // sums of weighted values so far
@@ -158,11 +158,11 @@ struct AttendTile {
     for (std::size_t i = 0; i < count; ++i) {
       q[i] = &args.q.row(token)[head * args.head_dim];
       out[i] = result[i] = &args.out.row(token)[head * args.head_dim];
-      ask_to_write(out[i], args.head_dim);
+      ask_to_write(result[i], args.head_dim);
       position[i] = args.first_position + token;
       if (++head == args.group) head = 0, ++token;
     }
-    if (is_long(args, first, count)) {
+    if (worth_copying(args, first, count)) {
       for (std::size_t i = 0; i < count; ++i) {
         std::copy_n(q[i], args.head_dim, near_q + i * args.head_dim);
         q[i] = near_q + i * args.head_dim;
@@ -191,8 +191,8 @@ struct AttendTile {
     }
   }
 
-  /// Before the first values. By then the lines are there that the constructor asked for, which the core that read
-  /// them last had: cleared there, they took 8 % of the time of 512 tokens' attention (Zen 4).
+  /// Before the first values. By then the lines of results are there that the constructor asked for, which the core
+  /// that read them last had: cleared there, they took 8 % of the time of 512 tokens' attention (Zen 4).
   void clear_outputs(std::size_t head_dim) noexcept {
     if (cleared) return;
     for (std::size_t i = 0; i < rows; ++i) std::fill_n(out[i], head_dim, 0.0F);
@@ -203,11 +203,11 @@ struct AttendTile {
   [[nodiscard]] bool sees(std::size_t i) const noexcept { return begin[i] < end[i]; }
 
  private:
-  /// Whether rows of several tokens see so many that it pays to have them and their sums side by side. Where they are,
-  /// they lie on two pages for each token, which is in the way of the hardware's following the blocks in more distant
+  /// Whether rows of several tokens see so many that it pays to have them and their sums side by side. Not copied, they
+  /// lie on two pages for each token, which is in the way of the hardware's following the blocks in more distant
   /// caches. Zen 4, two threads: 512 tokens after 1,500 and 7,680 1.0 and 1.05 times as fast in groups of 4 heads, 1.03
   /// and 1.26 one by one; 8 tokens after 1,000 and 8,000 1.02 and 1.25; 24 rows over fewer blocks 0.98.
-  static bool is_long(AttendArgs const& args, std::size_t first, std::size_t count) noexcept {
+  static bool worth_copying(AttendArgs const& args, std::size_t first, std::size_t count) noexcept {
     constexpr std::size_t kManyTokens = 8 * kKvBlock;
     std::size_t const held = args.first_position + (first + count - 1) / args.group + 1;
     std::size_t const seen = args.window != 0 ? std::min(held, args.window) : held;
@@ -264,18 +264,20 @@ void dot_keys(AttendTile& tile, std::size_t first, std::size_t head_dim, E const
 }
 
 /// The scores of a row, scaled, minus infinity for tokens that it does not see, up to the last register with one that
-/// it sees; returns the greatest, lane by lane. kAll: it sees all.
+/// it sees; returns the greatest, lane by lane. kAll: it is known to see all.
 template <bool kAll>
 HWY_INLINE hn::Vec<Full> scale_scores(AttendTile& tile, std::size_t i, float scale) {
   Full const d;
   auto const lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
   auto max = lowest;
+  if (!kAll && !tile.sees(i)) return max;
+  bool const all = kAll || tile.end[i] - tile.begin[i] == kKvBlock;
   LAMINA_UNROLL
   for (std::size_t j = 0; j < kBlockVectors; ++j) {
     std::size_t const t = j * hn::Lanes(d);
     if (!kAll && t >= tile.end[i]) continue;
     auto score = product(hn::Set(d, scale), hn::Load(d, tile.weight[i] + t));
-    if constexpr (!kAll) {
+    if (!all) {
       auto const index = hn::Iota(d, static_cast<float>(t));
       auto const first = hn::Set(d, static_cast<float>(tile.begin[i]));
       auto const past = hn::Set(d, static_cast<float>(tile.end[i]));
@@ -433,8 +435,10 @@ void add_values(AttendTile& tile, std::size_t first, std::size_t head_dim, E con
 /// Into how many rows at a time, at most kRowGroup, `rows` are cut as evenly as can be.
 constexpr std::size_t even_group(std::size_t rows) { return div_ceil(rows, div_ceil(rows, kRowGroup)); }
 
-/// Rows whose values are added together. Of a block that they do not all see those of whole tokens, if that many fit:
-/// they see the same.
+/// Rows whose values are added together. What only some of them see is added row by row, so of a block that the tile's
+/// rows do not all see they are those of one token, which see the same, if no more than kRowGroup; of groups of 3 heads
+/// and less as many tokens as fit. Tiles of 24 rows do not begin with a token where heads are 5, or 7 and more; tiles
+/// of whole tokens are no faster then (Zen 4, 512 tokens in groups of 5 and 7 1.0 and 0.98 to 0.99 times).
 inline std::size_t value_group(AttendTile const& tile, std::size_t heads) {
   if (tile.all_see_all) return even_group(tile.rows);
   return heads <= kRowGroup ? kRowGroup / heads * heads : even_group(heads);

@@ -39,7 +39,7 @@ enum class Qkv : std::uint8_t { kAll, kKeysValues, kQueries };
 ///                                     names, = products of h, plus biases
 ///   attend(layer, spec, part, step)   of keys and values: rotates k, appends k and v to the blocks; of queries, after
 ///                                     that: rotates q, attn = attention
-///   keep_logit_rows(step)             moves x, cos and sin of step.logit_rows to the front; step.keep_logit_rows()
+///   gather_logit_rows(step)           moves x, cos and sin of step.logit_rows, which ascend, to the front
 ///   project_add(layer, step)          x = x + attn_output attn
 ///   gate_up(layer, eps, step)         h = norm(x); gate = silu(gate h) * (up h), in the form that down_add reads
 ///   down_add(layer, step)             x = x + down gate
@@ -67,7 +67,7 @@ concept Backend =
       { b.embed(w, step) };
       { b.template project_qkv<true>(layer, part, eps, step) };
       { b.attend(layer, spec, part, step) };
-      { b.keep_logit_rows(step) };
+      { b.gather_logit_rows(step) };
       { b.project_add(layer, step) };
       { b.gate_up(layer, eps, step) };
       { b.down_add(layer, step) };

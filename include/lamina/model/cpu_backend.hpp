@@ -115,14 +115,13 @@ class Cpu {
     multiply(w, {s.h, s.h_q8}, std::span(y).subspan(first, last - first), kBias ? Epilogue::kAdd : Epilogue::kStore);
   }
 
-  void keep_logit_rows(Step& s) const {
-    for (std::size_t i = 0; i < s.logit_rows.size(); ++i) {  // ascending: none is written over before it moves
-      if (s.logit_rows[i] == i) continue;
-      for (MatrixView<float> const& m : {s.x, s.cos, s.sin}) {
-        std::ranges::copy(m.row(s.logit_rows[i]), m.row(i).begin());
+  void gather_logit_rows(Step& s) const {
+    for (MatrixView<float> const& m : {s.x, s.cos, s.sin}) {
+      for (std::size_t i = 0; i < s.logit_rows.size(); ++i) {  // ascending: none is written over before it moves
+        std::size_t const row = s.logit_rows[i];
+        if (row != i) std::ranges::copy(m.row(row), m.row(i).begin());
       }
     }
-    s.keep_logit_rows();
   }
 
   void attend(Layer const& layer, AttentionSpec const& spec, Qkv part, Step& s) const {

@@ -62,9 +62,9 @@ struct Step {
     for (auto* m : {&cos, &sin, &x, &h, &q, &k, &v, &attn, &gate, &up}) m->rows = n_rows;
     for (auto* m : {&h_q8, &attn_q8, &gate_q8}) *m = m->resized(n_rows);
   }
-  /// Leaves the rows that logits are wanted of, the last ones of each item, as if they were at the front; what lies in
-  /// the matrices stays where it is, and so do the blocks.
-  void keep_logit_rows() noexcept {
+  /// Leaves the rows that logits are asked for, the last ones of each item, which lie at the front by now: see
+  /// Backend's gather_logit_rows. Blocks stay as they are.
+  void narrow() noexcept {
     std::size_t n_rows = 0;
     std::size_t n_items = 0;
     for (StepItem item : items) {
