@@ -99,7 +99,8 @@ void run_product(benchmark::State& state, Suite& suite, KernelTable const& kerne
       .unit_bytes = first.panel_bytes,
       .tile_rows = lamina::detail::tile_rows(
           row_bytes, quantized ? kernels.rows_at_once : lamina::detail::kStreamingRows, lamina::detail::tile_bytes()),
-      .stream_units = lamina::detail::kPanelsAtOnce};
+      .stream_units = lamina::detail::kPanelsAtOnce,
+      .run_parts = kernels.run_parts};
   ThreadPool& pool = suite.pool(n_threads);
   suite.time(state, work, kernels.target, n_threads, [&] {
     PackedView const w = weights.next();

@@ -31,6 +31,7 @@ TEST_CASE("all that a table promises is there") {
     CHECK(&kernels_named(table->name) == table);
     CHECK(table->bit_exact == (table->target != Target::kSse4));
     CHECK(table->rows_at_once >= 8);
+    CHECK(table->run_parts >= 2);
     CHECK((table->quantize_rows != nullptr));
     CHECK((table->matmul != nullptr));
     CHECK((table->embed != nullptr));

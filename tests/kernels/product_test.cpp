@@ -168,6 +168,8 @@ TEST_CASE("more panels than a few rows follow side by side") {
       check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
       check_case({t.format, 39 * 16 + 5, whole_blocks(t.format, 64), rows});  // padding beside three panels
     }
+    // More tiles of eight streams than wait for their sums to be written; padding in the last one.
+    check_case({t.format, 279 * 16 + 5, whole_blocks(t.format, 32), 1});
   }
 }
 

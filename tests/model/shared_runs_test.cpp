@@ -70,6 +70,14 @@ TEST_CASE("runs of a share: half of what is left, from its front; others take fr
   CHECK(taken_by(fewer, 5).front() == SharedRuns::Run{128, 192});  // a thread more than shares
 }
 
+TEST_CASE("runs of all but an eighth of what is left") {
+  SharedRuns own(256, 2, 8, 4, 8);
+  std::vector<SharedRuns::Run> const expected{{0, 112}, {112, 128}, {144, 256}, {128, 144}};
+  CHECK(taken_by(own, 0) == expected);
+  SharedRuns shared(3200, 32, 1, 1, 8);  // two threads a share, each of which may expect a half of it
+  CHECK(taken_by(shared, 0).front() == SharedRuns::Run{0, 87});
+}
+
 TEST_CASE("no run is longer than half a thread's part, however many threads there are") {
   for (std::size_t const threads : {1u, 2u, 16u, 17u, 48u, 64u, 1000u}) {
     constexpr std::size_t kThings = 64000;

@@ -119,6 +119,11 @@ struct KernelTable {
   bool bit_exact;         // equals the reference to the bit
   /// Rows of quantized activations, at least, that chunks of weights are better multiplied by together.
   std::size_t rows_at_once;
+  /// A thread that reads weights for one row takes all but one part in so many of its share at once, then of what is
+  /// left. Few, and threads of unequal speed end together; many, and reading seldom begins anew (Zen 4, where each core
+  /// reads as if it were alone: Q4_0 by eight streams 8 parts 1.02 to 1.03, 2 parts 0.99 times as fast as one stream by
+  /// 2 parts; 16 and 32 parts as 8; Q4_K by one stream 1.01, Q8_0 1.0; sixteen rows 0.985). At least 2.
+  std::size_t run_parts;
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)
   /// of out. Precondition: first_column and x.cols are multiples of 32.

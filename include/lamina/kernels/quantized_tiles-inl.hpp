@@ -18,13 +18,16 @@ namespace tiles {
 template <class Steps>
 struct QuantizedTiles {
   using Format = typename Steps::Format;
+  static constexpr bool kPlain = Format::kBlock == kActivationBlock;  // no k-quant
+  static constexpr bool kBytes = std::is_same_v<typename Steps::Dot, dot::Bytes>;
 
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = kActivationRows;
-  static constexpr auto kStreams = Format::kBlock == kActivationBlock ? dot::kStreams : dot::kStreamsOfKQuants;
-  static constexpr auto kStreamsOfZen4 = dot::kStreamsOfZen4;
-  static constexpr auto kCrowdedStreamsOfZen4 =
-      std::is_same_v<typename Steps::Dot, dot::Bytes> ? dot::kCrowdedStreamsOfBytesOfZen4 : dot::kCrowdedStreamsOfZen4;
+  static constexpr auto kStreams = kPlain ? dot::kStreams : dot::kStreamsOfKQuants;
+  static constexpr auto kStreamsOfZen4 = kPlain && !kBytes ? dot::kStreamsOfNibblesOfZen4 : dot::kStreamsOfZen4;
+  static constexpr auto kCrowdedStreamsOfZen4 = kBytes   ? dot::kCrowdedStreamsOfBytesOfZen4
+                                                : kPlain ? dot::kCrowdedStreamsOfNibblesOfZen4
+                                                         : dot::kCrowdedStreamsOfZen4;
 
   /// What whole groups of QuantizedRows leave is a group.
   static constexpr std::size_t fewer(std::size_t rows) { return rows - 1; }
@@ -34,6 +37,12 @@ struct QuantizedTiles {
   template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 TileAhead& next, Outputs const& out) noexcept {
+    inlined_tile<R, V, kAhead>(p, vector, panel_step, first_row, next, out);
+  }
+  /// For a loop over tiles: what calls need lies between the reads of two of them.
+  template <std::size_t R, std::size_t V, dot::Ahead kAhead>
+  static HWY_INLINE void inlined_tile(Product const& p, std::size_t vector, std::size_t panel_step,
+                                      std::size_t first_row, TileAhead& next, Outputs const& out) noexcept {
     TileAhead ahead = next;  // a copy stays in registers
     Lanes<Format, V> const lanes(p.w, vector, panel_step);
     Rows<R> x(p.x.q8, first_row, 0);
@@ -61,7 +70,6 @@ struct QuantizedTiles {
   /// take two cycles, hides all of it where scales need no product of their own: 512 rows unpacked by each tile
   /// are 1.03 to 1.035 (Q4_0) and 1.01 to 1.055 (Q8_0) times as fast, Q4_K 0.96 to 0.98, Q6_K 0.84.
   static constexpr std::size_t rows_to_unpack(Core core) {
-    constexpr bool kPlain = Format::kBlock == kActivationBlock;  // no k-quant
     if (core == Core::kZen4 && kPlain) return std::numeric_limits<std::size_t>::max();
     return dot::kStartsAnywhere && Format::kGroup == kActivationBlock ? 48 : 24;
   }

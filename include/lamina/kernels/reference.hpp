@@ -176,6 +176,7 @@ inline constexpr KernelTable kTable = {
     .name = "reference",
     .bit_exact = true,
     .rows_at_once = 128,
+    .run_parts = 2,
     .quantize_rows = quantize_rows,
     .matmul = matmul,
     .embed = embed,

@@ -8,6 +8,7 @@ inline constexpr KernelTable kTable = {
     .name = LAMINA_PASS_NAME,
     .bit_exact = LAMINA_PASS_EXACT == 1,
     .rows_at_once = 128,
+    .run_parts = 2,
     .quantize_rows = quantize_rows,
     .matmul = matmul<Core::kAny>,
     .embed = reference::embed,
@@ -29,6 +30,7 @@ inline constexpr KernelTable kZen4Table = [] {
   table.target = Target::kAvx3Zen4;
   table.name = "avx3_zen4";
   table.rows_at_once = 256;
+  table.run_parts = 8;
   table.matmul = matmul<Core::kZen4>;
   table.attend = attend<Core::kZen4>;
   return table;

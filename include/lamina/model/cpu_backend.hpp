@@ -180,7 +180,8 @@ class Cpu {
                             .unit_work = 2 * kActivationBlock * w[0].cols,
                             .unit_bytes = kPanels * (w[0].panel_bytes + w[1].panel_bytes),
                             .tile_rows = tile_rows(w),
-                            .stream_units = detail::kPanelsAtOnce / kPanels};
+                            .stream_units = detail::kPanelsAtOnce / kPanels,
+                            .run_parts = kernels_->run_parts};
     detail::for_each_tile(*executor_, grid, [&](std::size_t u0, std::size_t u1, std::size_t row, std::size_t n_rows) {
       Activations const x = h.slice(row, n_rows);
       std::size_t const step = n_rows > detail::kStreamingRows ? kGateUnits : u1 - u0;
@@ -313,7 +314,8 @@ class Cpu {
                       .unit_work = kPanelRows * w[0].cols,
                       .unit_bytes = w[0].panel_bytes,
                       .tile_rows = tile_rows(w),
-                      .stream_units = detail::kPanelsAtOnce};
+                      .stream_units = detail::kPanelsAtOnce,
+                      .run_parts = kernels_->run_parts};
     for (PackedView const& one : w) grid.n_units += one.panels();
     return grid;
   }

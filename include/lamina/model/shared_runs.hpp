@@ -14,19 +14,21 @@
 namespace lamina::inline v0_1::detail {
 
 /// n things cut into runs while threads take them. A share is taken from its front, one run after the other, so that
-/// reading goes on where it was; once it is empty its thread takes from the backs of other shares. A run is a half of
-/// what a thread of the share may expect: the first are long, since the reads that begin one wait for memory, the last
-/// short, since cores that share memory with others are never equally fast. Any thread may take from any share at any
-/// time; where there are many threads, several have one.
+/// reading goes on where it was; once it is empty its thread takes from the backs of other shares. A run is a half, or
+/// more, of what a thread of the share may expect: the first are long, since the reads that begin one wait for memory,
+/// the last short, since cores that share memory with others are never equally fast. Any thread may take from any share
+/// at any time; where there are many threads, several have one.
 class SharedRuns {
  public:
   using Run = std::pair<std::size_t, std::size_t>;  // [first, last)
 
-  /// Runs have at least `least` things and are multiples of `step`, but for the last that is taken of a share.
-  /// Preconditions: n < 2^32, threads > 0, step > 0.
-  SharedRuns(std::size_t n, std::size_t threads, std::size_t least, std::size_t step) noexcept
+  /// Runs have at least `least` things and are multiples of `step`, but for the last that is taken of a share; each is
+  /// all but one part in `parts` of what a thread may expect.
+  /// Preconditions: n < 2^32, threads > 0, step > 0, parts > 1.
+  SharedRuns(std::size_t n, std::size_t threads, std::size_t least, std::size_t step, std::size_t parts = 2) noexcept
       : n_shares_(std::min(threads, kMostShares)),
-        parts_(2 * div_ceil(threads, n_shares_)),
+        threads_(div_ceil(threads, n_shares_)),
+        parts_(parts),
         least_(std::max<std::size_t>(least, 1)),
         step_(step) {
     std::size_t first = 0;
@@ -66,7 +68,7 @@ class SharedRuns {
       std::size_t const last = seen & UINT32_MAX;
       if (first == last) return std::nullopt;
       std::size_t const left = last - first;
-      std::size_t length = round_up(std::max(least_, left / parts_), step_);
+      std::size_t length = round_up(std::max(least_, left * (parts_ - 1) / (parts_ * threads_)), step_);
       if (left < length + least_ / 2) length = left;
       std::uint64_t const rest = from_front ? join(first + length, last) : join(first, last - length);
       // Relaxed: the executor orders what tasks write, and a run belongs to whoever took it.
@@ -78,7 +80,8 @@ class SharedRuns {
 
   std::array<Share, kMostShares> left_;
   std::size_t n_shares_;
-  std::size_t parts_;  // 1 / parts_ of what is left is a run: twice the threads of a share
+  std::size_t threads_;  // of a share
+  std::size_t parts_;
   std::size_t least_, step_;
 };
 

@@ -57,22 +57,28 @@ constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
 /// Panels that kernels read side by side where there are few rows, at most.
 inline constexpr std::size_t kPanelsAtOnce = 4;
 
+/// Runs are halves of what is left, so that threads of unequal speed end together, where nothing is known that would
+/// count more.
+inline constexpr std::size_t kRunParts = 2;
+
 /// A product's units (panels of weights, say) times its rows.
 struct Grid {
   std::size_t n_units = 0;
   std::size_t n_rows = 0;
-  std::size_t unit_work = 0;     // multiply-adds of one unit for one row
-  std::size_t unit_bytes = 0;    // weights of one unit
-  std::size_t tile_rows = 0;     // that a task takes at most: see tile_rows()
-  std::size_t stream_units = 1;  // kPanelsAtOnce in units
+  std::size_t unit_work = 0;          // multiply-adds of one unit for one row
+  std::size_t unit_bytes = 0;         // weights of one unit
+  std::size_t tile_rows = 0;          // that a task takes at most: see tile_rows()
+  std::size_t stream_units = 1;       // kPanelsAtOnce in units
+  std::size_t run_parts = kRunParts;  // of one row: KernelTable::run_parts
 };
 
 /// body(first, last) covers 0 .. n - 1 in runs: each of `tasks` threads takes them from its share, the same in every
 /// operation that is cut alike, then from what others have left. Runs have at least `least` things and are
-/// multiples of `step`: see SharedRuns.
+/// multiples of `step`: see SharedRuns, also for `parts`.
 template <Executor E, class Body>
-void deal(E& executor, std::size_t n, std::size_t tasks, std::size_t least, std::size_t step, Body const& body) {
-  SharedRuns runs(n, tasks, least, step);
+void deal(E& executor, std::size_t n, std::size_t tasks, std::size_t least, std::size_t step, std::size_t parts,
+          Body const& body) {
+  SharedRuns runs(n, tasks, least, step, parts);
   executor.run(tasks, [&](std::size_t i) { runs.work(i, body); });
 }
 
@@ -107,6 +113,7 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
     std::size_t const share = div_ceil(g.n_units, tasks);  // of one thread
     std::size_t const least = div_ceil(kStreamBytes, std::max<std::size_t>(g.unit_bytes, 1));
     return deal(executor, g.n_units, tasks, std::min(least, share), share >= 4 ? g.stream_units : 1,
+                g.n_rows == 1 ? g.run_parts : kRunParts,
                 [&](std::size_t first, std::size_t last) { body(first, last, std::size_t{0}, g.n_rows); });
   }
   std::size_t const row_tiles = div_ceil(g.n_rows, std::max(kStreamingRows, g.tile_rows));
@@ -119,7 +126,7 @@ void for_each_tile(E& executor, Grid const& g, Body const& body) {
   std::size_t const n_steps = div_ceil(g.n_units, step);
   std::size_t const chunks = std::min(std::max(by_bytes, by_threads), tasks_for(work, n_steps));
   Bands const bands{row_tiles, chunks, std::clamp<std::size_t>(threads, 1, row_tiles)};
-  deal(executor, bands.size(), std::clamp<std::size_t>(threads, 1, bands.size()), 1, 1,
+  deal(executor, bands.size(), std::clamp<std::size_t>(threads, 1, bands.size()), 1, 1, kRunParts,
        [&](std::size_t first, std::size_t last) {
          for (std::size_t i = first; i < last; ++i) {
            auto const [row_tile, chunk] = bands[i];
@@ -138,7 +145,7 @@ void for_each_run(E& executor, std::size_t n, std::size_t work, Body const& body
   if (n == 0) return;
   std::size_t const tasks = tasks_for(work, std::min<std::size_t>(executor.concurrency(), n));
   if (tasks == 1) return body(std::size_t{0}, n);
-  deal(executor, n, tasks, div_ceil(n, tasks_for(work, n)), 1, body);
+  deal(executor, n, tasks, div_ceil(n, tasks_for(work, n)), 1, kRunParts, body);
 }
 
 }  // namespace lamina::inline v0_1::detail
