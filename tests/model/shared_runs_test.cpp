@@ -44,14 +44,16 @@ TEST_CASE("one thread that is alone takes its own share first, then all others")
   for (std::size_t const shares : {1u, 2u, 7u, 100u}) {
     for (std::size_t const step : {1u, 2u, 4u}) {
       for (std::size_t const least : {0u, 1u, 3u, 16u}) {
-        for (std::size_t n = 0; n <= 260; ++n) {
-          SharedRuns runs(n, shares, least, step);
-          std::vector<SharedRuns::Run> const all = taken_by(runs, 0);
-          CAPTURE(n);
-          CHECK(cover(all, n));
-          CHECK((all.empty() || all.front().first == 0));
-          CHECK(in_steps(all, shares, least, step));
-          CHECK(taken_by(runs, 0).empty());
+        for (std::size_t const parts : {2u, 8u}) {
+          for (std::size_t n = 0; n <= 260; ++n) {
+            SharedRuns runs(n, shares, least, step, parts);
+            std::vector<SharedRuns::Run> const all = taken_by(runs, 0);
+            CAPTURE(n);
+            CHECK(cover(all, n));
+            CHECK((all.empty() || all.front().first == 0));
+            CHECK(in_steps(all, shares, least, step));
+            CHECK(taken_by(runs, 0).empty());
+          }
         }
       }
     }

@@ -51,6 +51,23 @@ TEST_CASE("tiles cover a grid once, whatever its shape and the threads") {
   }
 }
 
+TEST_CASE("one row is read in runs of the length that the kernels ask for, several rows in halves") {
+  HostExecutor in_order(2, [](std::size_t n, TaskRef task) { Serial{}.run(n, task); });
+  for (auto const& [n_rows, expected] : {std::pair{1u, 112u}, std::pair{2u, 64u}, std::pair{16u, 64u}}) {
+    detail::Grid const grid{.n_units = 256,
+                            .n_rows = n_rows,
+                            .unit_work = std::size_t{1} << 16,
+                            .unit_bytes = 18432,
+                            .stream_units = 4,
+                            .run_parts = 8};
+    std::size_t first_run = 0;
+    detail::for_each_tile(in_order, grid, [&](std::size_t u0, std::size_t u1, std::size_t, std::size_t) {
+      if (u0 == 0) first_run = u1;
+    });
+    CHECK(first_run == expected);
+  }
+}
+
 TEST_CASE("threads have bands of rows, and go through weights once for all tiles of a band") {
   detail::Bands const even{.row_tiles = 4, .chunks = 3, .n_bands = 2};
   REQUIRE(even.size() == 12);

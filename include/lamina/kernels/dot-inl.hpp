@@ -68,6 +68,9 @@ struct Streams {
   friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
 
+/// From more streams than these, of one row, sums wait side by side, and each is read a group at a time.
+inline constexpr std::size_t kFewStreams = 4;
+
 /// The most rows that may have streams. Three are read as four are, which was measured on Zen 4 alone. Where there is
 /// no entry, or one without panels, tiles are cut as for many rows.
 inline constexpr std::size_t kStreamRows = 4;
@@ -96,19 +99,12 @@ inline constexpr auto kStreamsOfFloats = kStreams;
 
 /// For Core::kZen4, whatever quantized format. Two threads, one row, against the streams above, medians of 11 turns
 /// where reading gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04.
-/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95; one with 1 KiB ahead
-/// 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93 and 0.63. Two rows 1.06 to 1.47. Four rows by one stream
-/// with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8 to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1
-/// times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
+/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95 (y written tile by tile;
+/// but see kStreamsOfNibblesOfZen4); one with 1 KiB ahead 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93
+/// and 0.63. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
+/// to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1 times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
 inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{
     {{1}, {1}, {1, {6144, Cache::kL2}}, {1, {6144, Cache::kL2}}}};
-/// Q4_0 of one row reads its panels by eight streams, if they are long ones (KernelTable::run_leaves) and their sums
-/// wait side by side (product-inl.hpp). One thread against one stream: 700 MB in one go 1.03 times, decoding 1b 1.034,
-/// by six 1.027, by four 1.0; with y written tile by tile, in eight places, 0.87. Two threads, medians of 30 turns
-/// where each reads as if it were alone (66 GB/s) 1.02 to 1.028, at 37 GB/s 1.0. By eight streams Q8_0 is at 0.92, Q4_K
-/// and Q6_K at 0.96; by six and four Q4_K is at 1.0 and Q6_K at 0.98 to 1.0.
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfNibblesOfZen4{
-    {{8}, {1}, {1, {6144, Cache::kL2}}, {1, {6144, Cache::kL2}}}};
 /// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
 /// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
 /// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
@@ -121,6 +117,14 @@ inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
 /// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; by four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two). Four rows
 /// 1.04 to 1.07, with 6 KiB ahead into the L2 cache 0.82 to 0.93 times that.
 inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {2}, {2}}};
+/// Q4_0 of one row is read by eight streams, whatever the columns, if they are long ones (KernelTable::run_parts) and
+/// their sums wait side by side (collect_streams in product-inl.hpp). One thread against one stream, four where panels
+/// crowd: 700 MB in one go 1.03 times, decoding 1b 1.034, crowded ones still by four 1.024, all by six 1.027, by
+/// four 1.0; with y written tile by tile, in eight places, 0.87. Two threads, medians of 24 and 30 turns where each
+/// reads as if it were alone (63 to 66 GB/s) 1.016 to 1.028, at 37 GB/s 1.0. By eight streams Q8_0 is at 0.92, Q4_K and
+/// Q6_K at 0.96; by six and four Q4_K is at 1.0 and Q6_K at 0.98 to 1.0.
+inline constexpr std::array<Streams, kStreamRows> kStreamsOfNibblesOfZen4{
+    {{8}, kStreamsOfZen4[1], kStreamsOfZen4[2], kStreamsOfZen4[3]}};
 inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfNibblesOfZen4{
     {kStreamsOfNibblesOfZen4[0], kCrowdedStreamsOfZen4[1], kCrowdedStreamsOfZen4[2], kCrowdedStreamsOfZen4[3]}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself

@@ -122,7 +122,8 @@ struct KernelTable {
   /// A thread that reads weights for one row takes all but one part in so many of its share at once, then of what is
   /// left. Few, and threads of unequal speed end together; many, and reading seldom begins anew (Zen 4, where each core
   /// reads as if it were alone: Q4_0 by eight streams 8 parts 1.02 to 1.03, 2 parts 0.99 times as fast as one stream by
-  /// 2 parts; 16 and 32 parts as 8; Q4_K by one stream 1.01, Q8_0 1.0; sixteen rows 0.985). At least 2.
+  /// 2 parts; 16 and 32 parts as 8; Q4_K by one stream 1.01, Q8_0 1.0; sixteen rows 0.985). With 8 parts a core of half
+  /// the speed takes 1.3 times as long as it would with 2: for CPUs whose cores are alike. At least 2.
   std::size_t run_parts;
 
   /// Activations to int8: x to rows [first_row, first_row + x.rows) and columns [first_column, first_column + x.cols)

@@ -185,7 +185,7 @@ void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcep
   TileAhead ahead;
   while (end - panel >= kStreams.panels) {
     std::size_t const length = std::min((end - panel) / kStreams.panels, dot::kStreamPanels);
-    if constexpr (R == 1 && kStreams.panels > 4) {
+    if constexpr (R == 1 && kStreams.panels > dot::kFewStreams) {
       collect_streams<Tiles, kStreams>(p, panel, length);
     } else {
       for (std::size_t i = 0; i < length; ++i) {

@@ -11,6 +11,7 @@
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: Outputs; kAhead: see ask()
 //                           where kAsksForPanels, it ends with ahead.resume(), or later tiles would ask again
+//   inlined_tile<...>(...)  the same, where one row has more streams than dot::kFewStreams
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays

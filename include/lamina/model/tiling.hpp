@@ -54,7 +54,8 @@ constexpr std::size_t tasks_for(std::size_t work, std::size_t limit) noexcept {
   return std::clamp<std::size_t>(work / kTaskWork, 1, limit == 0 ? 1 : limit);
 }
 
-/// Panels that kernels read side by side where there are few rows, at most.
+/// Panels that kernels read side by side where there are few rows: runs are multiples of so many. Zen 4 reads eight
+/// where it can, and what a run leaves of them one by one: short runs, at the end of a share, count for more.
 inline constexpr std::size_t kPanelsAtOnce = 4;
 
 /// Runs are halves of what is left, so that threads of unequal speed end together, where nothing is known that would
