@@ -119,10 +119,10 @@ inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
 inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {2}, {2}}};
 /// Q4_0 of one row is read by eight streams, whatever the columns, if they are long ones (KernelTable::run_parts) and
 /// their sums wait side by side (collect_streams in product-inl.hpp). One thread against one stream, four where panels
-/// crowd: 700 MB in one go 1.03 times, decoding 1b 1.034, crowded ones still by four 1.024, all by six 1.027, by
-/// four 1.0; with y written tile by tile, in eight places, 0.87. Two threads, medians of 24 and 30 turns where each
-/// reads as if it were alone (63 to 66 GB/s) 1.016 to 1.028, at 37 GB/s 1.0. By eight streams Q8_0 is at 0.92, Q4_K and
-/// Q6_K at 0.96; by six and four Q4_K is at 1.0 and Q6_K at 0.98 to 1.0.
+/// crowd: 700 MB in one go 1.03 times, decoding 1b 1.02 to 1.03; of prototypes 1.034, crowded ones still by four
+/// 1.024, all by six 1.027, by four 1.0; with y written tile by tile, in eight places, 0.87. Two threads, medians of 24
+/// and 30 turns where each reads as if it were alone (63 to 66 GB/s) 1.016 to 1.028, at 37 GB/s 1.0. By eight streams
+/// Q8_0 is at 0.92, Q4_K and Q6_K at 0.96; by six and four Q4_K is at 1.0 and Q6_K at 0.98 to 1.0.
 inline constexpr std::array<Streams, kStreamRows> kStreamsOfNibblesOfZen4{
     {{8}, kStreamsOfZen4[1], kStreamsOfZen4[2], kStreamsOfZen4[3]}};
 inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfNibblesOfZen4{
