@@ -26,11 +26,10 @@ struct Bf16Tiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = 8;  // 16 sums: vdpbf16ps takes 6 cycles, two start in each
   static constexpr std::size_t kColumns = 32;
-  static constexpr auto kStreams = dot::kStreamsOfFloats;
+  static constexpr dot::StreamsByRows kStreams{{{4, {1024}}, {4, {1536}}}};
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 
-  static constexpr std::size_t fewer(std::size_t rows) { return rows / 2; }
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 

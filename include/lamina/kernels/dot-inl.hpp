@@ -64,47 +64,58 @@ struct Ahead {
 struct Streams {
   std::size_t panels = 0;
   Ahead ahead = {};
+  bool collects = false;  // sums wait for those of other tiles: see collect_streams in product-inl.hpp
 
   friend constexpr bool operator==(Streams const&, Streams const&) = default;
 };
 
-/// From more streams than these, of one row, sums wait side by side, and each is read a group at a time.
-inline constexpr std::size_t kFewStreams = 4;
+/// By rows, of 1 to the most that may have streams. Where there are no panels, tiles are cut as for many rows.
+inline constexpr std::size_t kStreamRows = 8;
+using StreamsByRows = std::array<Streams, kStreamRows>;
 
-/// The most rows that may have streams. Three are read as four are, which was measured on Zen 4 alone. Where there is
-/// no entry, or one without panels, tiles are cut as for many rows.
-inline constexpr std::size_t kStreamRows = 4;
+/// `one` for one row, `more` for 2 to 8.
+constexpr StreamsByRows streams_of(Streams one, Streams more) {
+  return {one, more, more, more, more, more, more, more};
+}
 
 // kStreamPanels: after so many a stream jumps to the next ones.
 #if HWY_MAX_BYTES == 64
-/// Zen 5, two threads, decoding by one row, two long streams with 3 KiB ahead as 1, medians of 100 to 200 turns: Q4_0 4
-/// streams with 1.5 KiB ahead 1.07 to 1.09, with 3 KiB 0.99, 8 streams 0.99; Q8_0 1.02 to 1.13, 1.03 to 1.08, 1.14;
-/// Q4_K 0.95, 0.86, 0.88; Q6_K 0.92, 0.88, 0.83; one stream 0.8 to 0.98. Two rows of Q4_0 and Q8_0: 1.02. Four rows of
-/// Q4_0: 0.8.
+// Zen 5, the time of a step of 1b: sums that wait let the core follow streams by itself, and what a tile asked for is
+// then in the way, unless it computes much while it reads. Against streams that wrote y tile by tile, of up to four
+// rows (floats: two; more were cut as for many): docs/kernels.md has all of it.
+/// One row of Q4_0 1.04 to 1.11 times as fast, of Q8_0 1.05 to 1.13 (by 2 streams with 3 KiB ahead 0.96 and 1.12, by 8
+/// without 1.01 and 1.08); two rows 1.0 to 1.14, by 4 streams 0.9 to 1.07; four 1.01 to 1.07, by 2 or 4 without
+/// anything ahead 0.78 to 0.99; five and six 1.3 to 1.4 (Q4_0) and 1.08 to 1.26 (Q8_0), eight 0.96 to 0.98 and 1.1.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr std::array<Streams, kStreamRows> kStreams{{{4, {1536}}, {4, {1536}}, {2, {3072}}, {2, {3072}}}};
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfKQuants{
-    {{2, {3072}}, {2, {3072}}, {2, {3072}}, {2, {3072}}}};
-/// BF16, one row, 4 long streams without prefetches as 1: 1 KiB ahead 1.08 to 1.15, 1.5 KiB 1.05 to 1.09, 2.3 KiB 1.01;
-/// two rows 1.2 times what two streams with 1 KiB give.
-inline constexpr std::array<Streams, 2> kStreamsOfFloats{{{4, {1024}}, {4, {1536}}}};
+inline constexpr StreamsByRows kStreams = streams_of({4, {}, true}, {2, {3072}, true});
+/// One row of Q4_K 1.0 to 1.02, of Q6_K 1.03 to 1.08; with nothing ahead 0.96 to 1.0, with 2 or 4 KiB 0.96 to 1.02, by
+/// one stream 0.92 to 0.95, by four 0.84 to 1.0; two to four rows 1.0 to 1.1, five and six 1.3 to 1.7, eight 1.0.
+inline constexpr StreamsByRows kStreamsOfKQuants = streams_of({2, {3072}, true}, {2, {3072}, true});
+/// BF16 and F16: one row 1.0 to 1.27 (y written tile by tile 1.07 to 1.23; by 3, 6 and 8 streams 0.97 to 1.1, 1.02 to
+/// 1.18, 0.94 to 1.1), two 1.03 to 1.25, three and four 1.3 to 1.76 (by 2 streams 0.8 to 0.95 of that), five to
+/// seven 1.55 to 2.0, eight 1.2 to 1.4 (by 4 streams 1.02 to 1.1).
+inline constexpr StreamsByRows kStreamsOfFloats = [] {
+  StreamsByRows streams = streams_of({4, {}, true}, {4, {}, true});
+  streams[7] = {2, {3072}, true};
+  return streams;
+}();
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.
 inline constexpr std::size_t kStreamPanels = 8;
-inline constexpr std::array<Streams, 2> kStreams{{{kVectors <= 2 ? 4 : 1}, {kVectors <= 2 ? 2 : 1, {1024}}}};
+inline constexpr StreamsByRows kStreams{{{kVectors <= 2 ? 4 : 1}, {kVectors <= 2 ? 2 : 1, {1024}}}};
 inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
 
-/// For Core::kZen4, whatever quantized format. Two threads, one row, against the streams above, medians of 11 turns
-/// where reading gives 33 and 55 GB/s: Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04.
-/// Without prefetches two streams give 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95 (y written tile by tile;
-/// but see kStreamsOfNibblesOfZen4); one with 1 KiB ahead 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93
-/// and 0.63. Two rows 1.06 to 1.47. Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8
-/// to 1.0 of that; with 6 KiB ahead into the L2 cache 1.06 to 1.1 times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{
-    {{1}, {1}, {1, {6144, Cache::kL2}}, {1, {6144, Cache::kL2}}}};
+/// For Core::kZen4, whatever quantized format. Two threads, one row, against four streams with 1.5 KiB ahead, of
+/// k-quants two with 3 KiB, all of which write y tile by tile, medians of 11 turns where reading gives 33 and 55 GB/s:
+/// Q4_0 1.15 and 1.27; Q8_0 1.12 and 1.4 to 1.45; Q4_K 1.06 and 1.15; Q6_K 1.04. Without prefetches two streams give
+/// 0.9 to 1.0 of that, four 0.9 to 0.97, eight 0.8 to 0.95 (y written tile by tile; but see kStreamsOfNibblesOfZen4);
+/// one with 1 KiB ahead 0.77 to 0.86, with 2 and 4 KiB ahead into the L2 cache 0.93 and 0.63. Two rows 1.06 to 1.47.
+/// Four rows by one stream with 3 KiB ahead 1.05 to 1.28, without prefetches 0.8 to 1.0 of that; with 6 KiB ahead into
+/// the L2 cache 1.06 to 1.1 times that (4 KiB 0.9 to 1.08, 8 KiB 1.03 to 1.2).
+inline constexpr StreamsByRows kStreamsOfZen4{{{1}, {1}, {1, {6144, Cache::kL2}}, {1, {6144, Cache::kL2}}}};
 /// The same where the rows' activations and a panel are more than kCrowdedBytes, a little more than the L1 cache: a
 /// panel then pushes them out before the next one reads them, so several panels read them together. 8,192 columns,
 /// medians of 7 to 9 turns against one stream: one row, one thread, Q4_0 1.10, Q4_K 1.34, Q6_K 1.26 (4,096
@@ -112,24 +123,23 @@ inline constexpr std::array<Streams, kStreamRows> kStreamsOfZen4{
 /// Q4_0 1.45, Q4_K 1.16, Q6_K 1.33, at 35 1.02 to 1.10; by two streams 0.83 to 1.0 of that. Four rows by two streams
 /// 1.12 to 1.24, with 3 KiB ahead into the L2 cache 1.02 to 1.1 times that; by four streams 0.85 to 0.94.
 inline constexpr std::size_t kCrowdedBytes = std::size_t{36} << 10;
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfZen4{
-    {{4}, {4}, {2, {3072, Cache::kL2}}, {2, {3072, Cache::kL2}}}};
+inline constexpr StreamsByRows kCrowdedStreamsOfZen4{{{4}, {4}, {2, {3072, Cache::kL2}}, {2, {3072, Cache::kL2}}}};
 /// Q8_0, 2,048 and 8,192 columns: 1.0 to 1.04; by four streams 0.95 to 1.0 (one row), 0.97 to 1.27 (two). Four rows
 /// 1.04 to 1.07, with 6 KiB ahead into the L2 cache 0.82 to 0.93 times that.
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {2}, {2}}};
+inline constexpr StreamsByRows kCrowdedStreamsOfBytesOfZen4{{{2}, {2}, {2}, {2}}};
 /// Q4_0 of one row is read by eight streams, whatever the columns, if they are long ones (KernelTable::run_parts) and
 /// their sums wait side by side (collect_streams in product-inl.hpp). One thread against one stream, four where panels
 /// crowd: 700 MB in one go 1.03 times, decoding 1b 1.02 to 1.03; of prototypes 1.034, crowded ones still by four
 /// 1.024, all by six 1.027, by four 1.0; with y written tile by tile, in eight places, 0.87. Two threads, medians of 24
 /// and 30 turns where each reads as if it were alone (63 to 66 GB/s) 1.016 to 1.028, at 37 GB/s 1.0. By eight streams
 /// Q8_0 is at 0.92, Q4_K and Q6_K at 0.96; by six and four Q4_K is at 1.0 and Q6_K at 0.98 to 1.0.
-inline constexpr std::array<Streams, kStreamRows> kStreamsOfNibblesOfZen4{
-    {{8}, kStreamsOfZen4[1], kStreamsOfZen4[2], kStreamsOfZen4[3]}};
-inline constexpr std::array<Streams, kStreamRows> kCrowdedStreamsOfNibblesOfZen4{
+inline constexpr StreamsByRows kStreamsOfNibblesOfZen4{
+    {{8, {}, true}, kStreamsOfZen4[1], kStreamsOfZen4[2], kStreamsOfZen4[3]}};
+inline constexpr StreamsByRows kCrowdedStreamsOfNibblesOfZen4{
     {kStreamsOfNibblesOfZen4[0], kCrowdedStreamsOfZen4[1], kCrowdedStreamsOfZen4[2], kCrowdedStreamsOfZen4[3]}};
 /// BF16 and F16, two rows: 1.07 and 1.06 times; one row 1.0 to 1.03, where a single chain of FMAs would wait for itself
 /// as soon as memory gives more than 30 GB/s a core.
-inline constexpr std::array<Streams, 2> kFloatStreamsOfZen4{{{4}, {4}}};
+inline constexpr StreamsByRows kFloatStreamsOfZen4{{{4}, {4}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 

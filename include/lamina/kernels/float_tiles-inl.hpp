@@ -55,13 +55,17 @@ struct FloatTiles {
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 
-  static constexpr std::size_t fewer(std::size_t rows) { return rows / 2; }
   static std::size_t row_bytes(Product const& p) { return p.w.cols * sizeof(float); }
   static std::size_t steps(PackedView const& w) { return div_ceil(w.cols, kColumns); }
 
   template <std::size_t R, std::size_t V, dot::Ahead kAhead>
   static HWY_NOINLINE void tile(Product const& p, std::size_t vector, std::size_t panel_step, std::size_t first_row,
                                 TileAhead& next, Outputs const& out) noexcept {
+    inlined_tile<R, V, kAhead>(p, vector, panel_step, first_row, next, out);
+  }
+  template <std::size_t R, std::size_t V, dot::Ahead kAhead>
+  static HWY_INLINE void inlined_tile(Product const& p, std::size_t vector, std::size_t panel_step,
+                                      std::size_t first_row, TileAhead& next, Outputs const& out) noexcept {
     TileAhead ahead = next;  // a copy stays in registers
     Lanes<F, V> const lanes(p.w, vector, panel_step);
     float const* x = p.x.f32.data + first_row * p.x.f32.stride;

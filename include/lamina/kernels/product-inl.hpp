@@ -36,28 +36,26 @@ HWY_INLINE void one_tile(Product const& p, std::size_t vector, std::size_t panel
 }
 
 /// How R rows of a product are read, where these are all its rows; panels 0: cut as for many.
-template <std::size_t R, std::size_t N>
-constexpr dot::Streams of_rows(std::array<dot::Streams, N> const& streams) {
-  return R <= N ? streams[std::min(R, N) - 1] : dot::Streams{};
-}
 template <class Tiles, std::size_t R, Core kCore>
-inline constexpr dot::Streams kStreamsOf =
-    kCore == Core::kZen4 ? of_rows<R>(Tiles::kStreamsOfZen4) : of_rows<R>(Tiles::kStreams);
+inline constexpr dot::Streams kStreamsOf = (kCore == Core::kZen4 ? Tiles::kStreamsOfZen4 : Tiles::kStreams)[R - 1];
 /// The same where the rows and a panel do not fit the L1 cache together.
 template <class Tiles, std::size_t R, Core kCore>
 inline constexpr dot::Streams kCrowdedStreamsOf =
-    kCore == Core::kZen4 ? of_rows<R>(Tiles::kCrowdedStreamsOfZen4) : kStreamsOf<Tiles, R, kCore>;
+    kCore == Core::kZen4 ? Tiles::kCrowdedStreamsOfZen4[R - 1] : kStreamsOf<Tiles, R, kCore>;
 
-/// V registers of output rows times activation rows [first, last): R at a time, the rest in smaller tiles. The last one
-/// or two find the panel in a cache, or, where they follow no others, read it as Core::kAny's streams are read: a tile
-/// of two and one of one, that of two asking for the next panel instead, take 1.1 times as long (Zen 3).
+/// V registers of output rows times activation rows [first, last): R at a time, the rest in a smaller tile.
 template <class Tiles, std::size_t R, std::size_t V>
 void some_rows(Product const& p, std::size_t vector, std::size_t first, std::size_t last, TileAhead& ahead) noexcept {
-  constexpr dot::Ahead kAhead = R > 2 ? dot::Ahead{} : kStreamsOf<Tiles, R, Core::kAny>.ahead;
-  for (; last - first >= R; first += R) one_tile<Tiles, R, V, kAhead>(p, vector, 1, first, ahead);
+  for (; last - first >= R; first += R) one_tile<Tiles, R, V, dot::Ahead{}>(p, vector, 1, first, ahead);
   if constexpr (R > 1) {
-    if (first < last) some_rows<Tiles, Tiles::fewer(R), V>(p, vector, first, last, ahead);
+    if (first < last) some_rows<Tiles, R - 1, V>(p, vector, first, last, ahead);
   }
+}
+
+/// How many of n rows' tiles, R rows at a time, ask for the next panels.
+template <std::size_t R>
+constexpr std::size_t tiles_that_ask(std::size_t n) {
+  return std::max<std::size_t>(1, n / R + (n % R >= kRowsToAsk ? 1 : 0));
 }
 
 /// Units of weights that are unpacked at a time, and rows of activations that pass over them at most. 16 units of two
@@ -103,7 +101,7 @@ void add_segment(Product const& p, Segment<Tiles, V> const& s, std::size_t row, 
     if (s.is_last) write_sums<R, V>(p, s.vector, row, sums);
   }
   if constexpr (R > 1) {
-    if (row < s.last_row) add_segment<Tiles::fewer(R)>(p, s, row, ahead, sums);
+    if (row < s.last_row) add_segment<R - 1>(p, s, row, ahead, sums);
   }
 }
 
@@ -141,7 +139,7 @@ void some_lanes(Product const& p, std::size_t vector, std::size_t first, std::si
   }
   std::size_t const bytes = p.w.panel_bytes * V / kVectors;
   std::byte const* const after = p.w.data + p.w.panel_bytes * vector / kVectors + bytes;
-  TileAhead ahead(after, bytes, 0, div_ceil(last - first, R) * Tiles::steps(p.w), p.core);
+  TileAhead ahead(after, bytes, 0, tiles_that_ask<R>(last - first) * Tiles::steps(p.w), p.core);
   some_rows<Tiles, R, V>(p, vector, first, last, ahead);
 }
 
@@ -154,27 +152,55 @@ void all_lanes(Product const& p, std::size_t vector, std::size_t end, std::size_
   }
 }
 
-/// One row times `length` panels of each of kStreams.panels streams, the first from `panel` on. Where sums go to y tile
-/// by tile, y is as many streams more, and the core follows those of the weights less well (Zen 4, eight streams of
-/// Q4_0: 0.87 times as fast as one, not 1.03). So they wait side by side, until kTiles tiles are done (8: 0.98 times).
-template <class Tiles, dot::Streams kStreams>
+/// R rows times V registers, where these are all rows: in one tile, inlined into a loop over panels; or, of more than
+/// kRows, in tiles of which later ones find the panels in a cache.
+template <class Tiles, std::size_t R, std::size_t V, dot::Ahead kAhead>
+HWY_INLINE void all_rows(Product const& p, std::size_t vector, std::size_t panel_step, Outputs const& out) noexcept {
+  TileAhead none;
+  if constexpr (R <= Tiles::kRows) {
+    Tiles::template inlined_tile<R, V, kAhead>(p, vector, panel_step, 0, none, out);
+  } else {
+    constexpr std::size_t kFirst = Tiles::kRows;
+    static_assert(R <= 2 * kFirst);
+    Tiles::template tile<kFirst, V, kAhead>(p, vector, panel_step, 0, none, out);
+    Tiles::template tile<R - kFirst, V, dot::Ahead{}>(p, vector, panel_step, kFirst, none, out.from_row(kFirst));
+  }
+}
+
+/// R rows times `length` panels of each of kStreams.panels streams, the first from `panel` on. Where sums go to y tile
+/// by tile, y is as many streams more, and the core follows those of the weights less well (Zen 4, one row, eight
+/// streams of Q4_0: 0.87 times as fast as one, not 1.03). So they wait side by side, until kTiles tiles are done (one
+/// row, Zen 4: 32 tiles 1.02 times as fast as 8; Zen 5: the same).
+template <class Tiles, std::size_t R, dot::Streams kStreams>
 void collect_streams(Product const& p, std::size_t panel, std::size_t length) noexcept {
-  constexpr std::size_t kTiles = 32;
-  constexpr std::size_t kRegisters = kStreams.panels * kVectors;
-  alignas(kAlignment) float sums[kTiles][kRegisters * kLanes];
-  TileAhead ahead;
+  constexpr std::size_t kTiles = std::max<std::size_t>(8, 32 / R);
+  constexpr std::size_t kSums = R * kPanelRows;  // of a panel
+  alignas(kAlignment) float sums[kTiles][kStreams.panels * kSums];
   for (std::size_t first = 0; first < length; first += kTiles) {
     std::size_t const n = std::min(kTiles, length - first);
     for (std::size_t i = 0; i < n; ++i) {
       std::size_t const vector = (panel + first + i) * kVectors;
-      Tiles::template inlined_tile<1, kRegisters, kStreams.ahead>(p, vector, length, 0, ahead,
-                                                                  outputs_in_array<kRegisters>(sums[i]));
+      all_rows<Tiles, R, kStreams.panels * kVectors, kStreams.ahead>(p, vector, length,
+                                                                     {sums[i], kPanelRows, kSums, Epilogue::kStore});
     }
     for (std::size_t s = 0; s < kStreams.panels; ++s) {
       for (std::size_t i = 0; i < n; ++i) {
         std::size_t const vector = (panel + s * length + first + i) * kVectors;
-        write_sums<1, kVectors>(p, vector, 0, sums[i] + s * kPanelRows);
+        write_sums<R, kVectors>(p, vector, 0, sums[i] + s * kSums);
       }
+    }
+  }
+}
+
+/// The same, whether sums wait or not.
+template <class Tiles, std::size_t R, dot::Streams kStreams>
+void run_streams(Product const& p, std::size_t panel, std::size_t length) noexcept {
+  if constexpr (kStreams.collects) {
+    collect_streams<Tiles, R, kStreams>(p, panel, length);
+  } else {
+    TileAhead none;
+    for (std::size_t i = 0; i < length; ++i) {
+      one_tile<Tiles, R, kStreams.panels * kVectors, kStreams.ahead>(p, (panel + i) * kVectors, length, 0, none);
     }
   }
 }
@@ -182,19 +208,13 @@ void collect_streams(Product const& p, std::size_t panel, std::size_t length) no
 /// Panels [panel, end) times R rows, all there are: several panels at a time, each of another stream through memory.
 template <class Tiles, std::size_t R, dot::Streams kStreams>
 void stream_panels(Product const& p, std::size_t panel, std::size_t end) noexcept {
-  TileAhead ahead;
   while (end - panel >= kStreams.panels) {
     std::size_t const length = std::min((end - panel) / kStreams.panels, dot::kStreamPanels);
-    if constexpr (R == 1 && kStreams.panels > dot::kFewStreams) {
-      collect_streams<Tiles, kStreams>(p, panel, length);
-    } else {
-      for (std::size_t i = 0; i < length; ++i) {
-        one_tile<Tiles, R, kStreams.panels * kVectors, kStreams.ahead>(p, (panel + i) * kVectors, length, 0, ahead);
-      }
-    }
+    run_streams<Tiles, R, kStreams>(p, panel, length);
     panel += kStreams.panels * length;
   }
-  for (; panel < end; ++panel) one_tile<Tiles, R, kVectors, kStreams.ahead>(p, panel * kVectors, 1, 0, ahead);
+  constexpr dot::Streams kRest{1, kStreams.ahead, kStreams.collects};
+  if (panel < end) run_streams<Tiles, R, kRest>(p, panel, end - panel);
 }
 
 /// R rows that are all there are as streams, where Tiles has them for so many; else false.
@@ -216,16 +236,14 @@ bool multiply_as_streams(Product const& p, std::size_t first_panel, std::size_t 
   return false;
 }
 
-/// Up to four rows that are all there are as streams, where Tiles has them for so many; else false.
-template <class Tiles, Core kCore>
+/// R rows or more that are all there are as streams, where Tiles has them for so many; else false.
+template <class Tiles, Core kCore, std::size_t R = 1>
 bool multiply_few(Product const& p, std::size_t first_panel, std::size_t last_panel) noexcept {
-  if constexpr (kVectors <= Tiles::kWide) {
-    return multiply_as_streams<Tiles, 1, kCore>(p, first_panel, last_panel) ||
-           multiply_as_streams<Tiles, 2, kCore>(p, first_panel, last_panel) ||
-           multiply_as_streams<Tiles, 3, kCore>(p, first_panel, last_panel) ||
-           multiply_as_streams<Tiles, 4, kCore>(p, first_panel, last_panel);
-  } else {
+  if constexpr (kVectors > Tiles::kWide || R > dot::kStreamRows) {
     return false;
+  } else {
+    return multiply_as_streams<Tiles, R, kCore>(p, first_panel, last_panel) ||
+           multiply_few<Tiles, kCore, R + 1>(p, first_panel, last_panel);
   }
 }
 

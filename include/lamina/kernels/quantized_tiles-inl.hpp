@@ -29,8 +29,6 @@ struct QuantizedTiles {
                                                 : kPlain ? dot::kCrowdedStreamsOfNibblesOfZen4
                                                          : dot::kCrowdedStreamsOfZen4;
 
-  /// What whole groups of QuantizedRows leave is a group.
-  static constexpr std::size_t fewer(std::size_t rows) { return rows - 1; }
   static std::size_t row_bytes(Product const& p) { return QuantizedRows::row_bytes(p.w.cols); }
   static std::size_t steps(PackedView const& w) { return w.cols / kActivationBlock; }
 

@@ -39,6 +39,7 @@ struct Outputs {
   HWY_INLINE float* of(std::size_t r, std::size_t v) const {
     return at + r * row_stride + v / kVectors * panel_stride + v % kVectors * kLanes;
   }
+  HWY_INLINE Outputs from_row(std::size_t r) const { return {of(r, 0), row_stride, panel_stride, epilogue}; }
 };
 
 /// In y. See Lanes for panel_step.

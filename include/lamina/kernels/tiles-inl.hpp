@@ -5,13 +5,12 @@
 // rows, each activation is broadcast once for the V registers, and a lane is an output row, so there are no sums across
 // lanes. A kind of tiles is a struct with
 //   kWide, kRows            V and R of its largest tile
-//   fewer(rows)             R of the next smaller tile, for what tiles of so many rows leave
 //   kStreams                by number of rows: see dot::Streams; kStreamsOfZen4: the same for Core::kZen4, and
 //                           kCrowdedStreamsOfZen4 beyond dot::kCrowdedBytes
 //   row_bytes(p), steps(w)  bytes of a row of activations; how often a tile asks for weights ahead
 //   tile<R, V, kAhead>(p, vector, panel_step, first_row, ahead, out)   out: Outputs; kAhead: see ask()
 //                           where kAsksForPanels, it ends with ahead.resume(), or later tiles would ask again
-//   inlined_tile<...>(...)  the same, where one row has more streams than dot::kFewStreams
+//   inlined_tile<...>(...)  the same, where sums of streams wait (dot::Streams::collects)
 // and, where weights are better unpacked once for many rows than by each tile,
 //   Unpacked<V>              a unit of columns of V registers, which steps(w) counts
 //   rows_to_unpack(core)     the rows from which that pays
@@ -141,9 +140,11 @@ struct Lanes {
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// Whether a tile of R rows asks for the next panels.
+/// Whether a tile of R rows asks for the next panels. One or two rows follow others, and find the panel in a cache:
+/// what they need is done before much could travel.
+inline constexpr std::size_t kRowsToAsk = 3;
 template <std::size_t R, dot::Ahead kAhead>
-inline constexpr bool kAsksForPanels = kAhead.bytes == 0 && R > 2;
+inline constexpr bool kAsksForPanels = kAhead.bytes == 0 && R >= kRowsToAsk;
 
 /// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: what lies ahead in its
 /// streams, if it has any that ask; else, of more than two rows, the next panels, which travel while several tiles
