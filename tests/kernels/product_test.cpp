@@ -167,8 +167,8 @@ TEST_CASE("more panels than a few rows follow side by side") {
     for (std::size_t rows = 1; rows <= 8; ++rows) {
       check_case({t.format, 37 * 16 + 5, whole_blocks(t.format, 64), rows});
       check_case({t.format, 39 * 16 + 5, whole_blocks(t.format, 64), rows});  // padding beside three panels
-      // More tiles of as many streams as there may be than wait for their sums to be written; padding in the last one.
-      check_case({t.format, 279 * 16 + 5, whole_blocks(t.format, 32), rows});
+      // More tiles of as many streams as there may be than wait for their sums (four rows: eight); padding at the end.
+      if (rows < 4) check_case({t.format, 279 * 16 + 5, whole_blocks(t.format, 32), rows});
     }
   }
 }
