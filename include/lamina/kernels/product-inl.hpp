@@ -170,7 +170,7 @@ HWY_INLINE void all_rows(Product const& p, std::size_t vector, std::size_t panel
 /// R rows times `length` panels of each of kStreams.panels streams, the first from `panel` on. Where sums go to y tile
 /// by tile, y is as many streams more, and the core follows those of the weights less well (Zen 4, one row, eight
 /// streams of Q4_0: 0.87 times as fast as one, not 1.03). So they wait side by side, until kTiles tiles are done (one
-/// row, Zen 4: 32 tiles 1.02 times as fast as 8; Zen 5: the same).
+/// row, Zen 4: 32 tiles 1.02 times as fast as 8; Zen 5: 1.0).
 template <class Tiles, std::size_t R, dot::Streams kStreams>
 void collect_streams(Product const& p, std::size_t panel, std::size_t length) noexcept {
   constexpr std::size_t kTiles = std::max<std::size_t>(8, 32 / R);

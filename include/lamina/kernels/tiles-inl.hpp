@@ -140,8 +140,8 @@ struct Lanes {
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
-/// Whether a tile of R rows asks for the next panels. One or two rows follow others, and find the panel in a cache:
-/// what they need is done before much could travel.
+/// Whether a tile of R rows asks for the next panels. One or two rows mostly follow others, and find the panel in a
+/// cache: they are done before much could travel.
 inline constexpr std::size_t kRowsToAsk = 3;
 template <std::size_t R, dot::Ahead kAhead>
 inline constexpr bool kAsksForPanels = kAhead.bytes == 0 && R >= kRowsToAsk;
