@@ -26,6 +26,8 @@ struct Bf16Tiles {
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = 8;  // 16 sums: vdpbf16ps takes 6 cycles, two start in each
   static constexpr std::size_t kColumns = 32;
+  /// As measured with FMAs while y was written tile by tile. collect_streams inlines tiles, which a compiler refuses in
+  /// code without AVX512-BF16.
   static constexpr dot::StreamsByRows kStreams{{{4, {1024}}, {4, {1536}}}};
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;

@@ -85,11 +85,12 @@ constexpr StreamsByRows streams_of(Streams one, Streams more) {
 // rows (floats: two; more were cut as for many): docs/kernels.md has all of it.
 /// One row of Q4_0 1.04 to 1.11 times as fast, of Q8_0 1.05 to 1.13 (by 2 streams with 3 KiB ahead 0.96 and 1.12, by 8
 /// without 1.01 and 1.08); two rows 1.0 to 1.14, by 4 streams 0.9 to 1.07; four 1.01 to 1.07, by 2 or 4 without
-/// anything ahead 0.78 to 0.99; five and six 1.3 to 1.4 (Q4_0) and 1.08 to 1.26 (Q8_0), eight 0.96 to 0.98 and 1.1.
+/// anything ahead 0.78 to 0.99; five and six 1.3 to 1.4 (Q4_0) and 1.08 to 1.26 (Q8_0), eight 1.0 and 1.1.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
 inline constexpr StreamsByRows kStreams = streams_of({4, {}, true}, {2, {3072}, true});
 /// One row of Q4_K 1.0 to 1.02, of Q6_K 1.03 to 1.08; with nothing ahead 0.96 to 1.0, with 2 or 4 KiB 0.96 to 1.02, by
-/// one stream 0.92 to 0.95, by four 0.84 to 1.0; two to four rows 1.0 to 1.1, five and six 1.3 to 1.7, eight 1.0.
+/// one stream 0.92 to 0.95, by four 0.84 to 1.0; two to four rows 1.0 to 1.1, five and six 1.3 to 1.7, eight 1.0
+/// to 1.1.
 inline constexpr StreamsByRows kStreamsOfKQuants = streams_of({2, {3072}, true}, {2, {3072}, true});
 /// BF16 and F16: one row 1.0 to 1.27 (y written tile by tile 1.07 to 1.23; by 3, 6 and 8 streams 0.97 to 1.1, 1.02 to
 /// 1.18, 0.94 to 1.1), two 1.03 to 1.25, three and four 1.3 to 1.76 (by 2 streams 0.8 to 0.95 of that), five to
