@@ -51,13 +51,18 @@ inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
 enum class Cache : std::uint8_t { kL1, kL2, kByCore };
 
-/// What a stream asks for: what lies so many bytes further in it, 0: nothing; and into which cache, kL1 or kL2.
+/// What a stream asks for: every line that lies so many bytes further in it, into that cache, kL1 or kL2; and of every
+/// page that does, its first line, into the L2 cache. 0: none. A core follows a stream by itself to the end of a page
+/// of 4 KiB and begins anew in the next one: a line of it asked for in time, and it has its address and begins there
+/// before it is needed. It has to be the first line: one further on is worse than none.
 struct Ahead {
   std::size_t bytes = 0;
   Cache to = Cache::kL1;
+  std::size_t pages = 0;  // whole pages, in bytes
 
   friend constexpr bool operator==(Ahead const&, Ahead const&) = default;
 };
+inline constexpr std::size_t kPageBytes = 4096;
 
 /// Few rows are bound by reading the weights: a tile then takes some panels side by side, each a stream through
 /// memory.
@@ -80,31 +85,26 @@ constexpr StreamsByRows streams_of(Streams one, Streams more) {
 
 // kStreamPanels: after so many a stream jumps to the next ones.
 #if HWY_MAX_BYTES == 64
-// Zen 5, the time of a step of 1b: sums that wait let the core follow streams by itself, and what a tile asked for is
-// then in the way, unless it computes much while it reads. Against streams that wrote y tile by tile, of up to four
-// rows (floats: two; more were cut as for many): docs/kernels.md has all of it.
-/// One row of Q4_0 1.04 to 1.11 times as fast, of Q8_0 1.05 to 1.13 (by 2 streams with 3 KiB ahead 0.96 and 1.12, by 8
-/// without 1.01 and 1.08); two rows 1.0 to 1.14, by 4 streams 0.9 to 1.07; four 1.01 to 1.07, by 2 or 4 without
-/// anything ahead 0.78 to 0.99; five and six 1.3 to 1.4 (Q4_0) and 1.08 to 1.26 (Q8_0), eight 1.0 and 1.1.
+// Zen 5, steps of 1b, two threads, reading 50 to 62 GB/s, as many times as fast as before pages were asked for (by four
+// streams of plain formats, one row, and of floats, by two with 3 KiB ahead of the rest): one row Q4_0 1.14, Q8_0 1.23,
+// Q4_K 1.07, Q6_K 1.15, BF16 1.12, F16 1.14; two rows 1.24 (Q4_0), 1.30, 1.15 (BF16), four 0.98, 1.18, 1.15, five 1.17,
+// 1.07, 1.16, eight 1.03 to 1.05. docs/kernels.md has what else was tried. Sums wait, or the places where they go are
+// streams too, in the way of the others.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
-inline constexpr StreamsByRows kStreams = streams_of({4, {}, true}, {2, {3072}, true});
-/// One row of Q4_K 1.0 to 1.02, of Q6_K 1.03 to 1.08; with nothing ahead 0.96 to 1.0, with 2 or 4 KiB 0.96 to 1.02, by
-/// one stream 0.92 to 0.95, by four 0.84 to 1.0; two to four rows 1.0 to 1.1, five and six 1.3 to 1.7, eight 1.0
-/// to 1.1.
-inline constexpr StreamsByRows kStreamsOfKQuants = streams_of({2, {3072}, true}, {2, {3072}, true});
-/// BF16 and F16: one row 1.0 to 1.27 (y written tile by tile 1.07 to 1.23; by 3, 6 and 8 streams 0.97 to 1.1, 1.02 to
-/// 1.18, 0.94 to 1.1), two 1.03 to 1.25, three and four 1.3 to 1.76 (by 2 streams 0.8 to 0.95 of that), five to
-/// seven 1.55 to 2.0, eight 1.2 to 1.4 (by 4 streams 1.02 to 1.1).
-inline constexpr StreamsByRows kStreamsOfFloats = [] {
-  StreamsByRows streams = streams_of({4, {}, true}, {4, {}, true});
-  streams[7] = {2, {3072}, true};
-  return streams;
-}();
+inline constexpr Streams kPagedStreams{2, {3072, Cache::kL1, 4 * kPageBytes}, true};
+inline constexpr StreamsByRows kStreams = streams_of(kPagedStreams, kPagedStreams);
+/// Q8_0 has few instructions for each line, so one row reads far ahead by itself. With lines ahead 0.92 to 0.99.
+inline constexpr StreamsByRows kStreamsOfBytes = streams_of({2, {0, Cache::kL1, 4 * kPageBytes}, true}, kPagedStreams);
+/// More than one row asks for no pages: two of Q6_K 1.06 times, else 0.91 to 0.99.
+inline constexpr StreamsByRows kStreamsOfKQuants =
+    streams_of({1, {4096, Cache::kL1, 4 * kPageBytes}, true}, {2, {3072}, true});
+inline constexpr StreamsByRows kStreamsOfFloats = streams_of(kPagedStreams, kPagedStreams);
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.
 inline constexpr std::size_t kStreamPanels = 8;
 inline constexpr StreamsByRows kStreams{{{kVectors <= 2 ? 4 : 1}, {kVectors <= 2 ? 2 : 1, {1024}}}};
+inline constexpr auto kStreamsOfBytes = kStreams;
 inline constexpr auto kStreamsOfKQuants = kStreams;
 inline constexpr auto kStreamsOfFloats = kStreams;
 #endif
@@ -144,11 +144,12 @@ inline constexpr StreamsByRows kFloatStreamsOfZen4{{{4}, {4}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 
-/// For bytes that several instructions take: GCC would make each of them load the bytes again, and half of these loads
-/// cross a cache line, which counts twice (Zen 5, Q6_K: 1.03 to 1.05 times the speed).
+/// For bytes that several instructions take: GCC would make each of them load the bytes again, and of 64 bytes half of
+/// these loads cross a cache line, which counts twice (Zen 5, one row of Q4_0 from the L1 cache 1.33 times, of Q4_K and
+/// Q6_K 1.1 times the speed, many rows of Q6_K 1.03 to 1.05).
 HWY_INLINE Bytes8 load_bytes_once(void const* p) {
   Bytes8 bytes = load_bytes(p);
-#if defined(__x86_64__)
+#if HWY_MAX_BYTES == 64
   __asm__("" : "+v"(bytes.raw));
 #endif
   return bytes;

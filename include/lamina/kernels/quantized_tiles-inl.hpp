@@ -23,7 +23,7 @@ struct QuantizedTiles {
 
   static constexpr std::size_t kWide = dot::kTileVectors;
   static constexpr std::size_t kRows = kActivationRows;
-  static constexpr auto kStreams = kPlain ? dot::kStreams : dot::kStreamsOfKQuants;
+  static constexpr auto kStreams = kBytes ? dot::kStreamsOfBytes : kPlain ? dot::kStreams : dot::kStreamsOfKQuants;
   static constexpr auto kStreamsOfZen4 = kPlain && !kBytes ? dot::kStreamsOfNibblesOfZen4 : dot::kStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kBytes   ? dot::kCrowdedStreamsOfBytesOfZen4
                                                 : kPlain ? dot::kCrowdedStreamsOfNibblesOfZen4

@@ -29,7 +29,7 @@ HWY_INLINE Halves load_halves(void const* p) {
   dot::ByteTag const tag;
   hn::Repartition<std::uint16_t, dot::ByteTag> const tag16;
   auto const mask = hn::Set(tag, std::uint8_t{15});
-  auto const both = dot::load_bytes(p);
+  auto const both = dot::load_bytes_once(p);
   auto const shifted = hn::BitCast(tag, hn::ShiftRight<4>(hn::BitCast(tag16, both)));
   return {hn::And(both, mask), hn::And(shifted, mask)};
 }

@@ -137,6 +137,16 @@ struct Lanes {
       for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, kLocality<kTo>);
     }
   }
+  /// Where a panel has come to a new page within the last kBytes before `offset`, asks for the first line of the page
+  /// that lies `pages` bytes, whole pages, beyond it.
+  template <std::size_t kBytes>
+  HWY_INLINE void prefetch_page(std::size_t offset, std::size_t pages) const {
+    for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
+      auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset;
+      std::size_t const in_page = reinterpret_cast<std::uintptr_t>(at) % dot::kPageBytes;
+      if (in_page < kBytes) __builtin_prefetch(at - in_page + pages, 0, kLocality<Cache::kL2>);
+    }
+  }
   HWY_INLINE std::size_t lane(std::size_t v) const { return first + v % kVectors * kLanes; }
 };
 
@@ -144,13 +154,14 @@ struct Lanes {
 /// cache: they are done before much could travel.
 inline constexpr std::size_t kRowsToAsk = 3;
 template <std::size_t R, dot::Ahead kAhead>
-inline constexpr bool kAsksForPanels = kAhead.bytes == 0 && R >= kRowsToAsk;
+inline constexpr bool kAsksForPanels = kAhead == dot::Ahead{} && R >= kRowsToAsk;
 
 /// What a tile of R rows asks for while it computes with kBytes of each panel from `offset` on: what lies ahead in its
 /// streams, if it has any that ask; else, of more than two rows, the next panels, which travel while several tiles
 /// pass.
 template <std::size_t R, dot::Ahead kAhead, std::size_t kBytes, class L>
 HWY_INLINE void ask(L const& lanes, TileAhead& ahead, std::size_t offset) {
+  if constexpr (kAhead.pages != 0) lanes.template prefetch_page<kBytes>(offset, kAhead.pages);
   if constexpr (kAhead.bytes != 0) {
     lanes.template prefetch<kBytes, kAhead.to>(offset + kAhead.bytes);
   } else if constexpr (kAsksForPanels<R, kAhead>) {
