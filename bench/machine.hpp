@@ -55,8 +55,8 @@ struct ReadBandwidth {
 };
 
 /// Reads buffers that no cache holds, with n_threads threads, one contiguous part each: by a plain loop; as 1, 2, 4 and
-/// 8 streams of wide loads, with and without prefetches; on pages of 4 KiB and on huge pages where the system gives
-/// them.
+/// 8 streams of wide loads, with and without prefetches, of lines that follow or where pages begin; on pages of 4 KiB
+/// and on huge pages where the system gives them.
 ///
 /// On a shared machine bandwidth halves and doubles within seconds. So each way is sampled many times, in turn with
 /// what is set against it, and the way with the highest median is the limit, at each moment by its samples around it.
@@ -65,7 +65,7 @@ class ReadMeter {
   /// Allocates two buffers of `bytes` each and touches them.
   explicit ReadMeter(std::size_t n_threads, std::size_t bytes = std::size_t{256} << 20);
 
-  /// Reads a buffer in every way once: 16 times 256 MiB, some 0.2 s.
+  /// Reads a buffer in every way once: 20 times 256 MiB, some 0.2 s.
   void sample();
   [[nodiscard]] std::size_t samples() const noexcept { return ways_.front().bytes_per_second.size(); }
   /// Precondition: sample() was called.

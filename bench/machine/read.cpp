@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bench/machine.hpp"
+#include "lamina/core/aligned.hpp"
 #include "lamina/kernels/cpu.hpp"
 
 #if defined(__x86_64__)
@@ -32,8 +33,8 @@ using Words __attribute__((vector_size(32), aligned(32), may_alias)) = std::uint
 /// Where sums go, so that no compiler drops the reads.
 std::atomic<std::uint64_t> sink;
 
-/// Reads of all patterns cover multiples of this many bytes: 8 streams of whole cache lines.
-constexpr std::size_t kUnit = 4096;
+/// Reads of all patterns cover multiples of this many bytes: 8 streams of whole pages.
+constexpr std::size_t kUnit = 8 * kPageBytes;
 
 using ReadFunction = std::uint64_t (*)(std::byte const* data, std::size_t bytes);
 
@@ -62,6 +63,28 @@ LAMINA_BENCH_WIDE std::uint64_t read_wide(std::byte const* data, std::size_t byt
   return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
+/// `kStreams` streams in lockstep, four cache lines each in turn. Of each page, the first line is asked for while the
+/// stream is four pages before it: hardware follows a stream to the end of a page and begins anew in the next.
+template <std::size_t kStreams>
+LAMINA_BENCH_WIDE std::uint64_t read_pages(std::byte const* data, std::size_t bytes) {
+  constexpr std::size_t kLines = 4;
+  std::size_t const stream_bytes = bytes / kStreams;
+  Words sums[2] = {};
+  for (std::size_t at = 0; at < stream_bytes; at += kLines * 64) {
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      std::byte const* const lines = data + s * stream_bytes + at;
+      if (at % kPageBytes == 0) __builtin_prefetch(lines + 4 * kPageBytes, 0, 2);
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kLines; ++i) {
+        sums[0] += reinterpret_cast<Words const*>(lines + 64 * i)[0];
+        sums[1] += reinterpret_cast<Words const*>(lines + 64 * i)[1];
+      }
+    }
+  }
+  Words const sum = sums[0] + sums[1];
+  return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
 struct Pattern {
   std::string_view name;
   ReadFunction read;
@@ -76,6 +99,8 @@ constexpr std::array kPatterns{
     Pattern{"2 streams a thread", read_wide<2, 0>, true},
     Pattern{"2 streams a thread, prefetch 1 KiB ahead", read_wide<2, 1024>, true},
     Pattern{"4 streams a thread", read_wide<4, 0>, true},
+    Pattern{"1 stream a thread, next pages begun", read_pages<1>, true},
+    Pattern{"2 streams a thread, next pages begun", read_pages<2>, true},
     Pattern{"8 streams a thread", read_wide<8, 0>, true},
 };
 

@@ -19,6 +19,9 @@ namespace lamina::inline v0_1 {
 /// One cache line, and the widest vector register of any target.
 inline constexpr std::size_t kAlignment = 64;
 
+/// The smallest page: hardware that follows a stream through memory mostly does so to the end of one.
+inline constexpr std::size_t kPageBytes = 4096;
+
 /// What a large block of memory is made of.
 enum class Pages {
   kSystem,  // as the system is set: often 4 KiB, each in memory once it is touched

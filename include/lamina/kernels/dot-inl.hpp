@@ -52,9 +52,9 @@ inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 enum class Cache : std::uint8_t { kL1, kL2, kByCore };
 
 /// What a stream asks for: every line that lies so many bytes further in it, into that cache, kL1 or kL2; and of every
-/// page that does, its first line, into the L2 cache. 0: none. A core follows a stream by itself to the end of a page
-/// of 4 KiB and begins anew in the next one: a line of it asked for in time, and it has its address and begins there
-/// before it is needed. It has to be the first line: one further on is worse than none.
+/// page (kPageBytes) that does, its first line, into the L2 cache. 0: none. A core follows a stream by itself to the
+/// end of a page and begins anew in the next one: a line of it asked for in time, and it has its address and begins
+/// there before it is needed. It has to be the first line: one further on is worse than none.
 struct Ahead {
   std::size_t bytes = 0;
   Cache to = Cache::kL1;
@@ -62,7 +62,6 @@ struct Ahead {
 
   friend constexpr bool operator==(Ahead const&, Ahead const&) = default;
 };
-inline constexpr std::size_t kPageBytes = 4096;
 
 /// Few rows are bound by reading the weights: a tile then takes some panels side by side, each a stream through
 /// memory.
@@ -85,11 +84,11 @@ constexpr StreamsByRows streams_of(Streams one, Streams more) {
 
 // kStreamPanels: after so many a stream jumps to the next ones.
 #if HWY_MAX_BYTES == 64
-// Zen 5, steps of 1b, two threads, reading 50 to 62 GB/s, as many times as fast as before pages were asked for (by four
-// streams of plain formats, one row, and of floats, by two with 3 KiB ahead of the rest): one row Q4_0 1.14, Q8_0 1.23,
-// Q4_K 1.07, Q6_K 1.15, BF16 1.12, F16 1.14; two rows 1.24 (Q4_0), 1.30, 1.15 (BF16), four 0.98, 1.18, 1.15, five 1.17,
-// 1.07, 1.16, eight 1.03 to 1.05. docs/kernels.md has what else was tried. Sums wait, or the places where they go are
-// streams too, in the way of the others.
+// Zen 5, steps of 1b, two threads, as many times as fast as before pages were asked for (by four streams of plain
+// formats, one row, and of floats, by two with 3 KiB ahead of the rest), where reading gives 50 to 62 and 70 GB/s: one
+// row Q4_0 1.14 and 1.07, Q8_0 1.23 and 1.05, Q4_K 1.07 and 1.01, Q6_K 1.15 and 1.03, BF16 1.12 and 1.04; two rows 1.24
+// (Q4_0), 1.30 (Q8_0), 1.15 (BF16), four 0.98, 1.18, 1.15, five 1.17, 1.07, 1.16, eight 1.01 to 1.05.
+// docs/kernels.md has what else was tried. Sums wait, or the places where they go are streams too, in the others' way.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
 inline constexpr Streams kPagedStreams{2, {3072, Cache::kL1, 4 * kPageBytes}, true};
 inline constexpr StreamsByRows kStreams = streams_of(kPagedStreams, kPagedStreams);

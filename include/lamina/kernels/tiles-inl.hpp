@@ -143,7 +143,7 @@ struct Lanes {
   HWY_INLINE void prefetch_page(std::size_t offset, std::size_t pages) const {
     for (std::size_t p = 0; p < std::max<std::size_t>(V / kVectors, 1); ++p) {
       auto const* at = reinterpret_cast<char const*>(panel + p * stride) + offset;
-      std::size_t const in_page = reinterpret_cast<std::uintptr_t>(at) % dot::kPageBytes;
+      std::size_t const in_page = reinterpret_cast<std::uintptr_t>(at) % kPageBytes;
       if (in_page < kBytes) __builtin_prefetch(at - in_page + pages, 0, kLocality<Cache::kL2>);
     }
   }
