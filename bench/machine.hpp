@@ -55,8 +55,8 @@ struct ReadBandwidth {
 };
 
 /// Reads buffers that no cache holds, with n_threads threads, one contiguous part each: by a plain loop; as 1, 2, 4 and
-/// 8 streams of wide loads, with and without prefetches, of lines that follow or where pages begin; on pages of 4 KiB
-/// and on huge pages where the system gives them.
+/// 8 streams of wide loads, without prefetches, with those of lines further on, or of the first lines of pages; on
+/// pages of 4 KiB and on huge pages where the system gives them.
 ///
 /// On a shared machine bandwidth halves and doubles within seconds. So each way is sampled many times, in turn with
 /// what is set against it, and the way with the highest median is the limit, at each moment by its samples around it.

@@ -29,8 +29,8 @@ struct Bf16Tiles {
   /// Zen 5, two threads, products alone: one row and two 1.1 to 1.3 times as fast as by four streams with 1 and 1.5 KiB
   /// ahead, three to eight 1.17 to 1.5 times as fast as cut as for many. Sums do not wait: collect_streams inlines
   /// tiles, which a compiler refuses in code without AVX512-BF16.
-  static constexpr dot::Streams kWritten{2, dot::kPagedStreams.ahead};
-  static constexpr dot::StreamsByRows kStreams = dot::streams_of(kWritten, kWritten);
+  static constexpr dot::Streams kPaged{2, dot::kPagedStreams.ahead};
+  static constexpr dot::StreamsByRows kStreams = dot::streams_of(kPaged, kPaged);
   static constexpr auto kStreamsOfZen4 = dot::kFloatStreamsOfZen4;
   static constexpr auto kCrowdedStreamsOfZen4 = kStreamsOfZen4;
 

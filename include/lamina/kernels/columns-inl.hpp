@@ -270,7 +270,7 @@ HWY_INLINE void add_group(Columns const& columns, Rows<R> const& x, std::size_t 
   FloatTag const tag;
   constexpr bool kHasMin = HasMin<Format>;
   // Registers whose integer sums are kept at a time (Q4_0, one row: of eight streams on Zen 4 one at a time is 1.01
-  // times as fast as two, of four on Zen 5 0.98).
+  // times as fast as two, of four, when Zen 5 had them, 0.98).
   constexpr std::size_t kTogether = R == 1 && V > 4 * kVectors ? 1 : std::min(V, dot::kTileVectors);
   LAMINA_UNROLL
   for (std::size_t v0 = 0; v0 < V; v0 += kTogether) {

@@ -51,10 +51,10 @@ inline constexpr std::size_t kFewSums = kStartsAnywhere ? 8 : 0;
 
 enum class Cache : std::uint8_t { kL1, kL2, kByCore };
 
-/// What a stream asks for: every line that lies so many bytes further in it, into that cache, kL1 or kL2; and of every
-/// page (kPageBytes) that does, its first line, into the L2 cache. 0: none. A core follows a stream by itself to the
-/// end of a page and begins anew in the next one: a line of it asked for in time, and it has its address and begins
-/// there before it is needed. It has to be the first line: one further on is worse than none.
+/// What a stream asks for: every line that lies `bytes` further on, into the cache `to`, kL1 or kL2; and the first line
+/// of every page (kPageBytes) that lies `pages` further on, into the L2 cache. 0: none. A core follows a stream by
+/// itself to the end of a page, and begins anew in the next one; if the first line of that was asked for, it has begun
+/// there before the stream arrives. Another line of the page is mostly worse than none.
 struct Ahead {
   std::size_t bytes = 0;
   Cache to = Cache::kL1;
@@ -84,11 +84,12 @@ constexpr StreamsByRows streams_of(Streams one, Streams more) {
 
 // kStreamPanels: after so many a stream jumps to the next ones.
 #if HWY_MAX_BYTES == 64
-// Zen 5, steps of 1b, two threads, as many times as fast as before pages were asked for (by four streams of plain
-// formats, one row, and of floats, by two with 3 KiB ahead of the rest), where reading gives 50 to 62 and 70 GB/s: one
-// row Q4_0 1.14 and 1.07, Q8_0 1.23 and 1.05, Q4_K 1.07 and 1.01, Q6_K 1.15 and 1.03, BF16 1.12 and 1.04; two rows 1.24
-// (Q4_0), 1.30 (Q8_0), 1.15 (BF16), four 0.98, 1.18, 1.15, five 1.17, 1.07, 1.16, eight 1.01 to 1.05.
-// docs/kernels.md has what else was tried. Sums wait, or the places where they go are streams too, in the others' way.
+// Zen 5, two threads, how many times as fast steps of 1b are as before pages were asked for (by four streams of floats
+// and of one row of Q4_0 and Q8_0, by two with 3 KiB ahead of the rest), where reading gives 50 to 62 and 70 GB/s: one
+// row Q4_0 1.14 and 1.07, Q8_0 1.23 and 1.05, Q4_K 1.07 and 1.01, Q6_K 1.15 and 1.03, BF16 1.12 and 1.04; at 50 to 62
+// GB/s Q4_0, Q8_0 and BF16 two rows 1.24, 1.30, 1.15, four 0.98, 1.18, 1.15, five 1.17, 1.07, 1.16, eight 1.05, 1.01,
+// 1.03. docs/kernels.md has what else was tried. Sums wait, or the places where they go are streams too, in the others'
+// way.
 inline constexpr std::size_t kStreamPanels = std::numeric_limits<std::size_t>::max();
 inline constexpr Streams kPagedStreams{2, {3072, Cache::kL1, 4 * kPageBytes}, true};
 inline constexpr StreamsByRows kStreams = streams_of(kPagedStreams, kPagedStreams);
@@ -143,9 +144,9 @@ inline constexpr StreamsByRows kFloatStreamsOfZen4{{{4}, {4}}};
 
 HWY_INLINE Bytes8 load_bytes(void const* p) { return hn::LoadU(ByteTag(), static_cast<std::uint8_t const*>(p)); }
 
-/// For bytes that several instructions take: GCC would make each of them load the bytes again, and of 64 bytes half of
-/// these loads cross a cache line, which counts twice (Zen 5, one row of Q4_0 from the L1 cache 1.33 times, of Q4_K and
-/// Q6_K 1.1 times the speed, many rows of Q6_K 1.03 to 1.05).
+/// For bytes that several instructions take. Of 64, GCC would make each instruction load them again, and half of the
+/// loads of Q4_0 and Q6_K cross a cache line, which counts twice: Zen 5, one row from the L1 cache, Q4_0 1.33, Q4_K and
+/// Q6_K 1.1 times the speed, many rows of Q6_K 1.03 to 1.05; on Zen 4 not measured. Elsewhere as load_bytes.
 HWY_INLINE Bytes8 load_bytes_once(void const* p) {
   Bytes8 bytes = load_bytes(p);
 #if HWY_MAX_BYTES == 64

@@ -137,7 +137,7 @@ struct Lanes {
       for (std::size_t i = 0; i < kBytes; i += kAlignment) __builtin_prefetch(at + i, 0, kLocality<kTo>);
     }
   }
-  /// Where a panel has come to a new page within the last kBytes before `offset`, asks for the first line of the page
+  /// Where a page begins within a panel's last kBytes up to `offset`, or there, asks for the first line of the page
   /// that lies `pages` bytes, whole pages, beyond it.
   template <std::size_t kBytes>
   HWY_INLINE void prefetch_page(std::size_t offset, std::size_t pages) const {
