@@ -98,7 +98,7 @@ inline constexpr StreamsByRows kStreamsOfBytes = streams_of({2, {0, Cache::kL1, 
 /// More than one row asks for no pages: two of Q6_K 1.06 times, else 0.91 to 0.99.
 inline constexpr StreamsByRows kStreamsOfKQuants =
     streams_of({1, {4096, Cache::kL1, 4 * kPageBytes}, true}, {2, {3072}, true});
-inline constexpr StreamsByRows kStreamsOfFloats = streams_of(kPagedStreams, kPagedStreams);
+inline constexpr auto kStreamsOfFloats = kStreams;
 #else
 /// One row on Zen 3, no prefetches, as shares of plain reading with 4 streams: 1 stream 71 %, 4 neighbouring panels 88
 /// to 92 %, 4 streams of 8 panels 94 to 101 %; 2 streams 90 %, 8 streams 79 to 90 %. Two rows: 1.1 times with.
